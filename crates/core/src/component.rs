@@ -1,0 +1,157 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+use crate::{Delivery, DeliverySender, Shutdown};
+
+/// Receives events from outside and hands them on as deliveries.
+#[async_trait]
+pub trait Source: Send {
+    /// Runs until `shutdown`, then finishes what is in hand and returns.
+    ///
+    /// A source must not tell its sender that an event is safe before that event's acknowledgement said so.
+    ///
+    /// # Errors
+    /// Returns early only if it can never receive again.
+    async fn run(
+        self: Box<Self>,
+        out: DeliverySender,
+        shutdown: Shutdown,
+    ) -> Result<(), SourceError>;
+}
+
+/// Takes deliveries and makes their events safe.
+#[async_trait]
+pub trait Sink: Send {
+    /// Runs until `input` ends, answers every delivery that it took, and returns.
+    ///
+    /// Dropping the future must be safe at any await: what was not acknowledged is delivered again.
+    ///
+    /// # Errors
+    /// Returns early only if it can never land anything again; a store that is away for a while is no error.
+    async fn run(self: Box<Self>, input: BoxStream<'static, Delivery>) -> Result<(), SinkError>;
+}
+
+/// What the configuration of any component can say about itself.
+pub trait Component: fmt::Debug + Send + Sync {
+    /// What the component will hold exclusively, so that two that want the same are refused before anything starts.
+    fn resources(&self) -> Vec<Resource> {
+        Vec::new()
+    }
+
+    /// Everything that is wrong with the settings, without touching network or disk. Empty when all is well.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The configuration of a source.
+#[async_trait]
+pub trait SourceConfig: Component {
+    /// Builds the source and takes its resources, such as its listening socket.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what to change.
+    async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError>;
+}
+
+/// The configuration of a sink.
+#[async_trait]
+pub trait SinkConfig: Component {
+    /// Builds the sink.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what to change.
+    async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError>;
+
+    /// Tries for real whether the sink could work: reaches the store, writes, reads and deletes a probe.
+    ///
+    /// # Errors
+    /// [`BuildError`] says in one sentence what is wrong.
+    async fn healthcheck(&self) -> Result<(), BuildError>;
+}
+
+/// What a source is given by whoever builds it.
+#[derive(Clone, Debug)]
+pub struct SourceContext {
+    /// The component's name in the configuration.
+    pub id: String,
+}
+
+/// What a sink is given by whoever builds it.
+#[derive(Clone, Debug)]
+pub struct SinkContext {
+    /// The component's name in the configuration.
+    pub id: String,
+    /// Tells this writer from all others that write to the same place, also across data directories.
+    pub writer_id: String,
+    /// Where the sink keeps small state beside its durable buffer; `None` when the buffer is memory.
+    pub state: Option<Arc<dyn StateStore>>,
+}
+
+/// Small named values that survive the process, kept beside a sink's durable buffer.
+#[async_trait]
+pub trait StateStore: fmt::Debug + Send + Sync {
+    /// Writes `value` under `name`, replacing what was there. Atomic, and durable when it returns.
+    ///
+    /// # Errors
+    /// The disk's error; the old value, if any, is then still there.
+    async fn put(&self, name: &str, value: Bytes) -> std::io::Result<()>;
+
+    /// The value under `name`, if there is one.
+    ///
+    /// # Errors
+    /// The disk's error.
+    async fn get(&self, name: &str) -> std::io::Result<Option<Bytes>>;
+
+    /// All names, sorted.
+    ///
+    /// # Errors
+    /// The disk's error.
+    async fn list(&self) -> std::io::Result<Vec<String>>;
+
+    /// Gives a value another name, atomically and durably.
+    ///
+    /// # Errors
+    /// The disk's error.
+    async fn rename(&self, from: &str, to: &str) -> std::io::Result<()>;
+
+    /// Removes a value; one that is not there is no error.
+    ///
+    /// # Errors
+    /// The disk's error.
+    async fn remove(&self, name: &str) -> std::io::Result<()>;
+}
+
+/// Something that only one component can hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// A TCP address to listen on, such as `127.0.0.1:8080`.
+    Port(std::net::SocketAddr),
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(address) => write!(f, "address {address}"),
+        }
+    }
+}
+
+/// A component could not be built from its configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BuildError(pub String);
+
+/// A source ended because it can never receive again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub String);
+
+/// A sink ended because it can never land anything again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkError(pub String);

@@ -1,0 +1,44 @@
+//! The vocabulary of Landfall.
+//!
+//! A [`Source`] receives [`Event`]s from outside and hands each on as a [`Delivery`]; a [`Sink`] takes deliveries and
+//! answers the [`Ack`] of each once its events are safe. Everything between the two (buffers, transforms, fan-out)
+//! speaks the same three words. This crate does no I/O.
+//!
+//! ```text
+//! Source ── Delivery { events, ack } ──▶ Sink
+//!    ▲                                    │
+//!    └────────── Outcome ◀── Ack ─────────┘
+//! ```
+//!
+//! An acknowledgement that is dropped unanswered counts as refused, never as durable:
+//!
+//! ```
+//! use landfall_core::{Ack, Delivery, Event, Outcome, Refusal, Timestamp};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let (ack, answer) = Ack::channel();
+//! let event = Event::new(Timestamp::now(), "{}");
+//! drop(Delivery::new(vec![event], ack));
+//! assert_eq!(answer.await, Outcome::Refused(Refusal::Unanswered));
+//! # }
+//! ```
+
+mod ack;
+mod component;
+mod delivery;
+mod event;
+mod secret;
+mod setting;
+mod shutdown;
+
+pub use ack::{Ack, Answer, Outcome, Refusal};
+pub use component::{
+    BuildError, Component, Resource, Sink, SinkConfig, SinkContext, SinkError, Source,
+    SourceConfig, SourceContext, SourceError, StateStore,
+};
+pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
+pub use event::{Event, Position, Timestamp};
+pub use secret::{Secret, secrets};
+pub use setting::{lenient, lenient_option, string_map};
+pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -1,0 +1,103 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use landfall_table::Dialect;
+
+/// Receives Appcues webhooks, proves each one genuine, and lands it as Parquet in a data lake.
+///
+/// Without a command it runs the service.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "\
+Examples:
+  landfall demo                             the whole way on this machine, with the documented events
+  APPCUES_WEBHOOK_SECRET=… landfall         listen on 127.0.0.1:8080 and land in ./lake
+  landfall run --config landfall.toml       the service as configured
+  landfall validate --config landfall.toml  what is wrong with a configuration, all at once
+
+Environment:
+  APPCUES_WEBHOOK_SECRET  the account secret key, where no configuration file names one
+  LANDFALL_CONFIG         the configuration file
+  LANDFALL_LOG            what to log, such as warn or landfall_source_appcues=debug
+  NO_COLOR                no colours, also on a terminal
+
+Exit codes: 0 done, 1 failure, 2 usage, 78 configuration")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The configuration file: .toml, .yaml or .json.
+    #[arg(short, long, env = "LANDFALL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Cli {
+    pub(crate) fn into_command(self) -> Command {
+        let config = self.config;
+        self.command.unwrap_or(Command::Run { config })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service.
+    ///
+    /// Without a configuration file: listens on 127.0.0.1:8080/webhooks/appcues, lands in ./lake, and takes the secret
+    /// from APPCUES_WEBHOOK_SECRET. SIGTERM and SIGINT stop it gracefully.
+    Run {
+        /// The configuration file: .toml, .yaml or .json.
+        #[arg(short, long, env = "LANDFALL_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Go the whole way on this machine: post the 13 documented events, signed, and show what landed.
+    Demo {
+        /// Land in this directory and keep it; without it a new one under the system's temporary directory.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Sign events and post them as Appcues would.
+    #[command(after_help = "\
+Examples:
+  landfall send --url http://127.0.0.1:8080/webhooks/appcues --secret \"$SECRET\"
+  landfall send --url … --secret … event.json        one event of your own
+  landfall send --url … --secret … --count 10000 --rate 500")]
+    Send(Send),
+    /// Check a configuration: the file, the environment, the ports and whether the storage can be written.
+    Validate {
+        /// The configuration file: .toml, .yaml or .json.
+        #[arg(short, long, env = "LANDFALL_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Show the events table, as text or as a definition for a query engine.
+    Schema {
+        /// The engine: duckdb, clickhouse, spark, athena, bigquery or snowflake.
+        #[arg(long)]
+        dialect: Option<Dialect>,
+        /// Where the files are: the uri of the sink.
+        #[arg(long, default_value = "./lake")]
+        uri: String,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  source <(landfall completions bash)")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// Where to post to.
+    #[arg(long)]
+    pub(crate) url: String,
+    /// The account secret key to sign with.
+    #[arg(long, env = "APPCUES_WEBHOOK_SECRET", hide_env_values = true)]
+    pub(crate) secret: String,
+    /// Files with one event each; without any, the 13 events that Appcues documents.
+    pub(crate) files: Vec<PathBuf>,
+    /// How many to send. Beyond the events given, they are sent again with new ids.
+    #[arg(long)]
+    pub(crate) count: Option<usize>,
+    /// Events a second; as fast as they are answered if it is not given.
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
+}

@@ -1,0 +1,60 @@
+use std::path::Path;
+
+use anyhow::Context as _;
+use landfall_core::Shutdown;
+use landfall_sink_parquet::ParquetConfig;
+use landfall_source_appcues::AppcuesConfig;
+use landfall_topology::{Config, ConfigError, Format, Registry, Topology};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What runs when no configuration file is given.
+const DEFAULT_CONFIG: &str = r#"
+[sources.appcues]
+type = "appcues"
+signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
+
+[sinks.lake]
+type = "parquet"
+inputs = ["appcues"]
+uri = "./lake"
+"#;
+
+pub(crate) async fn run(config: Option<&Path>) -> anyhow::Result<()> {
+    let topology = Topology::build(load(config)?).await?;
+    let (trigger, shutdown) = Shutdown::new();
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        trigger.trigger();
+        // Whoever asks a second time does not want to wait. Nothing that was answered 2xx needs the rest.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(1);
+    });
+    topology.run(shutdown).await?;
+    Ok(())
+}
+
+/// The configuration in `path`, or the default one.
+pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+    match path {
+        Some(path) => Config::load(path, &registry()),
+        None => parse(DEFAULT_CONFIG, Format::Toml),
+    }
+}
+
+pub(crate) fn parse(text: &str, format: Format) -> Result<Config, ConfigError> {
+    Config::parse(text, format, &registry(), &|name| std::env::var(name).ok())
+}
+
+fn registry() -> Registry {
+    Registry::default()
+        .source::<AppcuesConfig>("appcues")
+        .sink::<ParquetConfig>("parquet")
+}

@@ -1,0 +1,51 @@
+use std::fmt::Display;
+
+use landfall_appcues::Mismatch;
+
+use crate::derive::Cell;
+
+/// The conversion errors of one event.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    texts: Vec<String>,
+}
+
+impl Errors {
+    /// A list of a million wrong answers would otherwise make a text a hundred times as long as the body.
+    const LIMIT: usize = 64;
+
+    /// Records that the value at `path` did not fit. What two columns share is recorded once.
+    pub(crate) fn record(&mut self, path: impl Display, mismatch: Mismatch<'_>) {
+        match self.texts.len() {
+            ..Self::LIMIT => {
+                let text = format!("{path}: {mismatch}");
+                if !self.texts.contains(&text) {
+                    self.texts.push(text);
+                }
+            }
+            Self::LIMIT => self.texts.push("and more".to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The value, unless it does not fit, which is recorded.
+    pub(crate) fn keep<T>(
+        &mut self,
+        path: impl Display,
+        read: Result<Option<T>, Mismatch<'_>>,
+    ) -> Option<T> {
+        read.unwrap_or_else(|mismatch| {
+            self.record(path, mismatch);
+            None
+        })
+    }
+
+    /// All texts; null if there are none.
+    pub(crate) fn into_cell(self) -> Cell<'static> {
+        if self.texts.is_empty() {
+            Cell::Null
+        } else {
+            Cell::Texts(self.texts)
+        }
+    }
+}

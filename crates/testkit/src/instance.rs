@@ -1,0 +1,183 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::POLL_INTERVAL;
+use crate::{Ended, Process, free_address, get};
+
+/// Far more than any start, stop or command needs on a slow machine that does other things too.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The landfall binary with a folder, two free ports and an environment of its own, before it is started.
+#[derive(Debug)]
+pub struct Landfall {
+    exe: PathBuf,
+    dir: TempDir,
+    env: Vec<(String, String)>,
+    source: SocketAddr,
+    api: SocketAddr,
+}
+
+impl Landfall {
+    /// The binary at `exe`, which a test of its package knows as `env!("CARGO_BIN_EXE_landfall")`.
+    pub fn new(exe: impl Into<PathBuf>) -> Self {
+        Self {
+            exe: exe.into(),
+            dir: tempfile::tempdir().expect("making a temporary folder"),
+            env: Vec::new(),
+            source: free_address(),
+            api: free_address(),
+        }
+    }
+
+    /// Sets an environment variable for the binary.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The folder of its own, removed at the end; the binary's working directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The address for its source.
+    pub fn source(&self) -> SocketAddr {
+        self.source
+    }
+
+    /// The address for its health and metrics.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Writes a file into its folder, with `{source}`, `{api}` and `{dir}` filled in.
+    pub fn write(&self, name: &str, template: &str) -> PathBuf {
+        let path = self.dir().join(name);
+        let text = template
+            .replace("{source}", &self.source.to_string())
+            .replace("{api}", &self.api.to_string())
+            .replace("{dir}", &self.dir().display().to_string());
+        fs::write(&path, text).expect("writing into the temporary folder");
+        path
+    }
+
+    /// A command of the binary that sees no variable of the developer's which could change what it does.
+    pub fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(&self.exe);
+        command.args(args).current_dir(self.dir()).env_clear();
+        for kept in ["PATH", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs the binary to its end.
+    ///
+    /// # Panics
+    /// If it takes longer than a minute.
+    #[track_caller]
+    pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Ended {
+        Process::spawn(&mut self.command(args)).wait(LIMIT)
+    }
+
+    /// Starts `landfall run --config <config>` and waits until its health answers.
+    ///
+    /// # Panics
+    /// If it ends before that, or is not healthy within a minute.
+    #[track_caller]
+    pub fn start(self, config: &Path) -> Instance {
+        let mut command = self.command(["run", "--config"]);
+        let mut process = Process::spawn(command.arg(config));
+        let deadline = Instant::now() + LIMIT;
+        while !get(self.api, "/health").is_ok_and(|health| health.status == 200) {
+            if process.status().is_some() {
+                panic!("landfall ended at its start\n{}", process.wait(LIMIT));
+            }
+            assert!(
+                Instant::now() < deadline,
+                "landfall is not healthy after {LIMIT:?}\n{}",
+                process.stderr()
+            );
+            thread::sleep(POLL_INTERVAL);
+        }
+        Instance {
+            process,
+            landfall: self,
+        }
+    }
+}
+
+/// A running landfall. Killed when dropped.
+#[derive(Debug)]
+pub struct Instance {
+    // Before its folder, since fields are dropped in order and the folder must outlive the process.
+    process: Process,
+    landfall: Landfall,
+}
+
+impl Instance {
+    /// The address its source listens on.
+    pub fn source(&self) -> SocketAddr {
+        self.landfall.source
+    }
+
+    /// The address its health and metrics answer on.
+    pub fn api(&self) -> SocketAddr {
+        self.landfall.api
+    }
+
+    /// The folder of its own.
+    pub fn dir(&self) -> &Path {
+        self.landfall.dir()
+    }
+
+    /// The binary with this instance's folder, ports and environment, for a second command beside it.
+    pub fn landfall(&self) -> &Landfall {
+        &self.landfall
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Asks it to stop with SIGTERM, and waits until it has.
+    ///
+    /// # Panics
+    /// If it is still running after a minute.
+    #[track_caller]
+    pub fn terminate(self) -> Ended {
+        self.stop(Signal::TERM).0
+    }
+
+    /// Ends it at once with SIGKILL, as a crash would, and leaves its folder to be started in again.
+    #[track_caller]
+    pub fn kill(self) -> Landfall {
+        self.stop(Signal::KILL).1
+    }
+
+    /// Sends `signal`, and waits until the process has ended.
+    ///
+    /// # Panics
+    /// If it is still running after a minute.
+    #[track_caller]
+    pub fn stop(self, signal: Signal) -> (Ended, Landfall) {
+        let Self {
+            mut process,
+            landfall,
+        } = self;
+        process.signal(signal);
+        (process.wait(LIMIT), landfall)
+    }
+}

@@ -1,0 +1,115 @@
+//! Where the programs live that tests need beside Landfall. `cargo xtask services install` puts them there.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Names another folder for the services than the one below cargo's target directory.
+pub const SERVICES_VARIABLE: &str = "LANDFALL_SERVICES";
+
+/// The folder of the services: `$LANDFALL_SERVICES`, else `services` in cargo's target directory.
+///
+/// The target directory is found from the running executable, which lies inside it, so that `CARGO_TARGET_DIR` and
+/// `build.target-dir` need no reading. Cargo marks its root with a `CACHEDIR.TAG`.
+///
+/// # Errors
+/// `NotFound` if the executable was copied out of a target directory.
+pub fn directory() -> io::Result<PathBuf> {
+    if let Some(directory) = env::var_os(SERVICES_VARIABLE) {
+        return Ok(directory.into());
+    }
+    let executable = env::current_exe()?;
+    below_target(&executable).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "{} is in no cargo target directory; set {SERVICES_VARIABLE}",
+                executable.display()
+            ),
+        )
+    })
+}
+
+fn below_target(executable: &Path) -> Option<PathBuf> {
+    executable
+        .ancestors()
+        .find(|ancestor| ancestor.join("CACHEDIR.TAG").is_file())
+        .map(|target| target.join("services"))
+}
+
+/// The Python environment inside the services folder.
+#[derive(Clone, Debug)]
+pub struct Venv(PathBuf);
+
+impl Venv {
+    /// The environment inside the folder `services`, installed or not.
+    pub fn inside(services: &Path) -> Self {
+        Self(services.join("venv"))
+    }
+
+    /// The environment's own folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The environment's interpreter.
+    pub fn python(&self) -> PathBuf {
+        self.0.join("bin").join("python")
+    }
+
+    /// The file that is written last by an installation, and says what was installed.
+    pub fn stamp(&self) -> PathBuf {
+        self.0.join("installed.txt")
+    }
+
+    /// The interpreter, if the environment was installed to the end.
+    ///
+    /// # Errors
+    /// [`NotInstalled`] if it was not.
+    pub fn installed_python(&self) -> Result<PathBuf, NotInstalled> {
+        if self.stamp().is_file() {
+            Ok(self.python())
+        } else {
+            Err(NotInstalled(self.0.clone()))
+        }
+    }
+}
+
+/// The Python environment is not there, or its installation did not end.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the tests' Python environment is not installed at {}: run `cargo xtask services install`",
+    .0.display()
+)]
+pub struct NotInstalled(PathBuf);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_services_lie_in_the_target_directory_that_holds_the_executable() {
+        let target = tempfile::tempdir().unwrap();
+        std::fs::write(target.path().join("CACHEDIR.TAG"), "").unwrap();
+        let expected = Some(target.path().join("services"));
+        for executable in [
+            "debug/xtask",
+            "debug/deps/main_job-0123",
+            "x86_64-unknown-linux-musl/release/deps/main_job-0123",
+        ] {
+            assert_eq!(below_target(&target.path().join(executable)), expected);
+        }
+    }
+
+    #[test]
+    fn a_venv_without_its_stamp_is_not_installed() {
+        let services = tempfile::tempdir().unwrap();
+        let venv = Venv::inside(services.path());
+        let error = venv.installed_python().unwrap_err().to_string();
+        assert!(error.contains("cargo xtask services install"), "{error}");
+
+        std::fs::create_dir(venv.path()).unwrap();
+        std::fs::write(venv.stamp(), "").unwrap();
+        assert_eq!(venv.installed_python().unwrap(), venv.python());
+    }
+}

@@ -1,0 +1,45 @@
+use landfall_core::lenient;
+use serde::Deserialize;
+
+/// What holds deliveries between a source and a sink.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BufferConfig {
+    /// Where deliveries are held.
+    pub r#type: BufferType,
+    /// How much a disk buffer may hold, in bytes.
+    #[serde(deserialize_with = "lenient")]
+    pub max_size: u64,
+    /// What happens to a delivery when the buffer is full.
+    pub when_full: WhenFull,
+}
+
+/// Where deliveries are held.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum BufferType {
+    /// On disk: a delivery is acknowledged once it is fsynced.
+    Disk,
+    /// In memory: a delivery is acknowledged once the sink has landed it.
+    Memory,
+}
+
+/// What happens to a delivery when the buffer is full.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// It is refused at once; the sender gets a 503 with Retry-After.
+    Reject,
+    /// It waits for room, and its sender with it.
+    Block,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self {
+            r#type: BufferType::Disk,
+            max_size: 10 * 1024 * 1024 * 1024,
+            when_full: WhenFull::Reject,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use landfall_core::{Resource, SinkConfig, SourceConfig};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::BufferConfig;
+use crate::interpolate::interpolate;
+use crate::registry::{Registry, read};
+
+/// A configuration that has been read and found free of contradictions.
+#[derive(Debug)]
+pub struct Config {
+    /// Where durable buffers live; created if missing.
+    pub data_dir: PathBuf,
+    /// Health and metrics.
+    pub api: ApiConfig,
+    /// The sources by name.
+    pub sources: BTreeMap<String, Box<dyn SourceConfig>>,
+    /// The sinks by name.
+    pub sinks: BTreeMap<String, SinkOuter>,
+}
+
+/// A sink with what stands around it.
+#[derive(Debug)]
+pub struct SinkOuter {
+    /// The names of the sources whose deliveries it gets.
+    pub inputs: Vec<String>,
+    /// What holds deliveries until the sink has landed them.
+    pub buffer: BufferConfig,
+    /// The sink's own settings.
+    pub config: Box<dyn SinkConfig>,
+}
+
+/// Where health and metrics are served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// The listening address: `127.0.0.1:8686`.
+    pub address: SocketAddr,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 8686).into(),
+        }
+    }
+}
+
+/// The languages in which a configuration can be written. All have the same shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// TOML.
+    Toml,
+    /// YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// Everything that is wrong with a configuration, a line each.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "default_data_dir")]
+    data_dir: PathBuf,
+    #[serde(default)]
+    api: ApiConfig,
+    #[serde(default)]
+    sources: BTreeMap<String, Map<String, Value>>,
+    #[serde(default)]
+    sinks: BTreeMap<String, Map<String, Value>>,
+}
+
+fn default_data_dir() -> PathBuf {
+    "./landfall-data".into()
+}
+
+impl Config {
+    /// Reads the file at `path`, in the format that its extension names, with the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn load(path: &Path, registry: &Registry) -> Result<Self, ConfigError> {
+        let one = |problem: String| ConfigError(vec![format!("{}: {problem}", path.display())]);
+        let format = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => Format::Toml,
+            Some("yaml" | "yml") => Format::Yaml,
+            Some("json") => Format::Json,
+            _ => return Err(one("name it .toml, .yaml, .yml or .json".to_owned())),
+        };
+        let text = std::fs::read_to_string(path).map_err(|e| one(format!("cannot read: {e}")))?;
+        Self::parse(&text, format, registry, &|name| std::env::var(name).ok())
+            .map_err(|error| ConfigError(with_prefix(&format!("{}: ", path.display()), error.0)))
+    }
+
+    /// Reads `text`, taking environment variables from `env`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn parse(
+        text: &str,
+        format: Format,
+        registry: &Registry,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut value = parse_value(text, format).map_err(|problem| ConfigError(vec![problem]))?;
+        interpolate(&mut value, "", env, &mut problems);
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        let file: File = read(value).map_err(|error| {
+            ConfigError(vec![error.trim_start_matches(['.', ':', ' ']).to_owned()])
+        })?;
+
+        let mut config = Self {
+            data_dir: file.data_dir,
+            api: file.api,
+            sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+        };
+        for (id, table) in file.sources {
+            match read_source(table, registry) {
+                Ok(source) => {
+                    let found = source.problems();
+                    problems.extend(with_prefix(&format!("sources.{id}."), found));
+                    config.sources.insert(id, source);
+                }
+                Err(problem) => problems.push(format!("sources.{id}{problem}")),
+            }
+        }
+        for (id, table) in file.sinks {
+            match read_sink(table, registry) {
+                Ok(sink) => {
+                    let found = sink.config.problems();
+                    problems.extend(with_prefix(&format!("sinks.{id}."), found));
+                    config.sinks.insert(id, sink);
+                }
+                Err(problem) => problems.push(format!("sinks.{id}{problem}")),
+            }
+        }
+        // With a component missing, the wiring would only show the same mistake again.
+        if problems.is_empty() {
+            problems = config.wiring_problems();
+        }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(problems))
+        }
+    }
+
+    fn wiring_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.sources.is_empty() {
+            problems.push("sources: there is none, so nothing could be received".to_owned());
+        }
+        for id in self.sources.keys() {
+            let taken = |sink: &SinkOuter| sink.inputs.contains(id);
+            if !self.sinks.values().any(taken) {
+                problems.push(format!(
+                    "sources.{id}: no sink has it among its inputs, so its events would be lost"
+                ));
+            }
+        }
+        for (id, sink) in &self.sinks {
+            if sink.inputs.is_empty() {
+                problems.push(format!("sinks.{id}.inputs: name at least one source"));
+            }
+            for input in &sink.inputs {
+                if !self.sources.contains_key(input) {
+                    problems.push(format!("sinks.{id}.inputs: there is no source \"{input}\""));
+                }
+            }
+            if !is_name(id) {
+                problems.push(format!("sinks.{id}: use letters, digits, - and _ in names"));
+            }
+        }
+        problems.extend(self.contended_resources());
+        problems
+    }
+
+    fn contended_resources(&self) -> Vec<String> {
+        let api = (Resource::Port(self.api.address), "api".to_owned());
+        let sources = self.sources.iter().flat_map(|(id, source)| {
+            let holder = format!("sources.{id}");
+            source.resources().into_iter().map(move |held| (held, holder.clone()))
+        });
+        let sinks = self.sinks.iter().flat_map(|(id, sink)| {
+            let holder = format!("sinks.{id}");
+            sink.config.resources().into_iter().map(move |held| (held, holder.clone()))
+        });
+        let mut holders = HashMap::new();
+        let mut problems = Vec::new();
+        for (resource, holder) in sources.chain(sinks).chain([api]) {
+            // Port 0 is a different free port each time.
+            if matches!(&resource, Resource::Port(address) if address.port() == 0) {
+                continue;
+            }
+            let text = resource.to_string();
+            if let Some(other) = holders.insert(resource, holder.clone()) {
+                problems.push(format!("{holder}: {text} is already used by {other}"));
+            }
+        }
+        problems
+    }
+}
+
+/// A sink's name is also the name of its folder in `data_dir`.
+fn is_name(id: &str) -> bool {
+    !id.is_empty()
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn read_source(
+    mut table: Map<String, Value>,
+    registry: &Registry,
+) -> Result<Box<dyn SourceConfig>, String> {
+    let kind = take_type(&mut table)?;
+    registry.read_source(&kind, Value::Object(table))
+}
+
+fn read_sink(mut table: Map<String, Value>, registry: &Registry) -> Result<SinkOuter, String> {
+    let kind = take_type(&mut table)?;
+    let inputs = table.remove("inputs").unwrap_or_else(|| Value::Array(Vec::new()));
+    let buffer = table.remove("buffer").unwrap_or_else(|| Value::Object(Map::new()));
+    Ok(SinkOuter {
+        inputs: read(inputs).map_err(|problem| format!(".inputs{problem}"))?,
+        buffer: read(buffer).map_err(|problem| format!(".buffer{problem}"))?,
+        config: registry.read_sink(&kind, Value::Object(table))?,
+    })
+}
+
+fn take_type(table: &mut Map<String, Value>) -> Result<String, String> {
+    match table.remove("type") {
+        Some(Value::String(kind)) => Ok(kind),
+        Some(_) => Err(".type: must be a string".to_owned()),
+        None => Err(".type: say what kind of component this is".to_owned()),
+    }
+}
+
+fn parse_value(text: &str, format: Format) -> Result<Value, String> {
+    match format {
+        // The full error would quote the line, and with it a secret that stands there.
+        Format::Toml => toml::from_str(text).map_err(|error: toml::de::Error| {
+            let line = error.span().and_then(|span| text.get(..span.start));
+            let line = line.map_or(1, |before| before.matches('\n').count() + 1);
+            format!("line {line}: not TOML: {}", error.message())
+        }),
+        Format::Yaml => serde_saphyr::from_str(text).map_err(|error| {
+            let line = error.location().map_or(1, |location| location.line());
+            format!("line {line}: not YAML")
+        }),
+        Format::Json => serde_json::from_str(text).map_err(|error| format!("not JSON: {error}")),
+    }
+}
+
+fn with_prefix(prefix: &str, problems: Vec<String>) -> Vec<String> {
+    problems.into_iter().map(|problem| format!("{prefix}{problem}")).collect()
+}

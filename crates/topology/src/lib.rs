@@ -1,0 +1,31 @@
+//! From a configuration file to a running pipeline.
+//!
+//! ```text
+//! file ─▶ Config ─▶ Topology ─▶ run:  Source ─▶ fan-out ─┬▶ Buffer ─▶ Sink
+//!          ▲                                             └▶ Buffer ─▶ Sink
+//!       Registry (type names)                    API: /health /ready /metrics
+//! ```
+//!
+//! Components are known only by the names under which the [`Registry`] holds their configuration types:
+//!
+//! ```
+//! use landfall_topology::{Config, Format, Registry};
+//!
+//! let registry = Registry::default(); // .source::<MyConfig>("mine").sink::<...>(...)
+//! let text = "[sources.in]\ntype = \"telegraph\"";
+//! let error = Config::parse(text, Format::Toml, &registry, &|_| None).unwrap_err();
+//! assert!(error.to_string().contains("telegraph"));
+//! ```
+
+mod config;
+mod interpolate;
+mod registry;
+
+mod api;
+mod buffer;
+mod topology;
+
+pub use buffer::{BufferConfig, BufferType, WhenFull};
+pub use config::{ApiConfig, Config, ConfigError, Format, SinkOuter};
+pub use registry::Registry;
+pub use topology::{RunError, Topology};

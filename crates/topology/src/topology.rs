@@ -1,0 +1,233 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use futures::StreamExt;
+use landfall_core::{
+    Delivery, DeliveryReceiver, DeliverySender, Resource, Shutdown, Sink, SinkContext, Source, SourceContext,
+    delivery_channel,
+};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::api::{Readiness, router};
+use crate::config::{Config, ConfigError};
+
+/// Deliveries that wait between a source and its buffers.
+const IN_FLIGHT: usize = 1024;
+
+/// How long sinks may go on landing once their input has ended. What is not landed by then stays in its buffer.
+const LANDING_TIME: Duration = Duration::from_secs(5);
+
+/// A pipeline whose components are built and hold their resources, ready to run.
+pub struct Topology {
+    api: TcpListener,
+    sources: BTreeMap<String, Box<dyn Source>>,
+    sinks: BTreeMap<String, BuiltSink>,
+}
+
+struct BuiltSink {
+    inputs: Vec<String>,
+    sink: Box<dyn Sink>,
+}
+
+/// A pipeline stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{component} ended: {reason}")]
+pub struct RunError {
+    component: String,
+    reason: String,
+}
+
+/// How a component ended: its name, and why if it failed.
+type Ended = (String, Result<(), String>);
+
+impl Topology {
+    /// Builds every component of `config`: sockets are bound, stores are reached.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that could not be built.
+    pub async fn build(config: Config) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut sources = BTreeMap::new();
+        let mut sinks = BTreeMap::new();
+
+        let api = bind(config.api.address)
+            .map_err(|problem| problems.push(format!("api: {problem}")));
+        for (id, outer) in config.sinks {
+            let context = SinkContext {
+                id: id.clone(),
+                writer_id: random_id(),
+                state: None,
+            };
+            match outer.config.build(context).await {
+                Ok(sink) => {
+                    let inputs = outer.inputs;
+                    sinks.insert(id, BuiltSink { inputs, sink });
+                }
+                Err(error) => problems.push(format!("sinks.{id}: {error}")),
+            }
+        }
+        for (id, config) in config.sources {
+            let context = SourceContext { id: id.clone() };
+            match config.build(context).await {
+                Ok(source) => {
+                    sources.insert(id, source);
+                }
+                Err(error) => problems.push(format!("sources.{id}: {error}")),
+            }
+        }
+        match api {
+            Ok(api) if problems.is_empty() => Ok(Self {
+                api,
+                sources,
+                sinks,
+            }),
+            _ => Err(ConfigError(problems)),
+        }
+    }
+
+    /// Tries what [`Topology::build`] would do, and lets everything go again: binds ports, reaches stores.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that would fail.
+    pub async fn check(config: Config) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        let source_ports = config.sources.values().flat_map(|source| source.resources());
+        let sink_ports = config.sinks.values().flat_map(|sink| sink.config.resources());
+        let api = Resource::Port(config.api.address);
+        for Resource::Port(address) in source_ports.chain(sink_ports).chain([api]) {
+            if let Err(problem) = bind(address) {
+                problems.push(problem);
+            }
+        }
+        for (id, sink) in &config.sinks {
+            if let Err(error) = sink.config.healthcheck().await {
+                problems.push(format!("sinks.{id}: {error}"));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems)) }
+    }
+
+    /// Runs until `shutdown`: sources stop and finish what is in hand, then sinks land what is open.
+    ///
+    /// # Errors
+    /// [`RunError`] when a component ended by itself; the others have then been stopped in the same order.
+    pub async fn run(self, mut shutdown: Shutdown) -> Result<(), RunError> {
+        let readiness = Readiness::default();
+        let api = tokio::spawn(serve_api(self.api, readiness.clone()));
+
+        let mut running_sinks = JoinSet::new();
+        let mut outputs: BTreeMap<String, Vec<DeliverySender>> = BTreeMap::new();
+        for (id, BuiltSink { inputs, sink }) in self.sinks {
+            let (sender, receiver) = delivery_channel(IN_FLIGHT);
+            for input in inputs {
+                outputs.entry(input).or_default().push(sender.clone());
+            }
+            running_sinks.spawn(async move {
+                let result = sink.run(receiver.boxed()).await;
+                (format!("sinks.{id}"), result.map_err(|error| error.to_string()))
+            });
+        }
+
+        let (stop, stopped) = Shutdown::new();
+        let mut running_sources = JoinSet::new();
+        for (id, source) in self.sources {
+            let (sender, receiver) = delivery_channel(IN_FLIGHT);
+            tokio::spawn(fan_out(receiver, outputs.remove(&id).unwrap_or_default()));
+            let stopped = stopped.clone();
+            running_sources.spawn(async move {
+                let result = source.run(sender, stopped).await;
+                (format!("sources.{id}"), result.map_err(|error| error.to_string()))
+            });
+        }
+        drop(outputs);
+
+        readiness.set(true);
+        let early = tokio::select! {
+            () = shutdown.wait() => None,
+            Some(ended) = running_sources.join_next() => Some(ended),
+            Some(ended) = running_sinks.join_next() => Some(ended),
+        };
+        readiness.set(false);
+        tracing::info!("stopping: finishing what is in hand");
+        stop.trigger();
+        while let Some(ended) = running_sources.join_next().await {
+            log_failure(ended);
+        }
+        let landed = async {
+            while let Some(ended) = running_sinks.join_next().await {
+                log_failure(ended);
+            }
+        };
+        if timeout(LANDING_TIME, landed).await.is_err() {
+            tracing::warn!("some events were not landed in time; they are landed after the next start");
+            running_sinks.shutdown().await;
+        }
+        api.abort();
+        match early {
+            None => Ok(()),
+            Some(ended) => {
+                let (component, result) = flatten(ended);
+                let reason = result.err().unwrap_or_else(|| "it was not asked to".to_owned());
+                Err(RunError { component, reason })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topology")
+            .field("sources", &self.sources.keys())
+            .field("sinks", &self.sinks.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives every delivery to each of `outputs`; it is durable once it is so in all of them.
+async fn fan_out(mut deliveries: DeliveryReceiver, outputs: Vec<DeliverySender>) {
+    while let Some(Delivery { events, ack }) = deliveries.next().await {
+        for (output, ack) in outputs.iter().zip(ack.split(outputs.len())) {
+            output.send(Delivery::new(events.clone(), ack)).await;
+        }
+    }
+}
+
+fn flatten(ended: Result<Ended, tokio::task::JoinError>) -> Ended {
+    ended.unwrap_or_else(|panic| ("a component".to_owned(), Err(panic.to_string())))
+}
+
+fn log_failure(ended: Result<Ended, tokio::task::JoinError>) {
+    if let (component, Err(error)) = flatten(ended) {
+        tracing::error!(component, error, "ended with an error");
+    }
+}
+
+fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| {
+        format!("cannot listen on {address}: {error}; is another process using it?")
+    })
+}
+
+async fn serve_api(listener: TcpListener, readiness: Readiness) {
+    let served = async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        axum::serve(listener, router(readiness)).await
+    };
+    if let Err(error) = served.await {
+        tracing::error!(%error, "health and metrics are not served any more");
+    }
+}
+
+fn random_id() -> String {
+    let mut id = [0; 8];
+    // Without randomness from the system nothing here could be trusted, signatures least of all.
+    getrandom::fill(&mut id).expect("the system gives random bytes");
+    hex::encode(id)
+}

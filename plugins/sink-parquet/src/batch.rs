@@ -1,0 +1,224 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use landfall_appcues::AppcuesEvent;
+use landfall_core::{Event, Position, Timestamp};
+use landfall_table::{EventsBuilder, QuarantineBuilder};
+use parquet::errors::Result;
+
+use crate::dedupe::{Index, Key, Seen};
+use crate::file::File;
+use crate::plan::Span;
+
+/// Rows that are sorted and encoded together. More would compress a little better and hold more memory.
+pub(crate) const ROWS_PER_GROUP: usize = 32 * 1024;
+
+/// A row group is also ended at this size, far below the 2 GiB that one Arrow string column can hold.
+const BYTES_PER_GROUP: usize = 64 * 1024 * 1024;
+
+/// The open batch: for each table and day, a file that is being encoded.
+///
+/// The same events in the same order give the same files, byte for byte.
+#[derive(Default)]
+pub(crate) struct Batch {
+    events: BTreeMap<Date, Partition<EventsBuilder>>,
+    quarantine: BTreeMap<Date, Partition<QuarantineBuilder>>,
+    span: Option<Span>,
+    keys: Vec<Key>,
+    bytes: usize,
+    tally: Tally,
+}
+
+/// What became of the events of a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) events: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) duplicates: u64,
+    /// Events whose id had come before with other bytes. They are landed.
+    pub(crate) same_id: u64,
+}
+
+/// A batch that is closed: its files, encoded, and what is needed to answer for them.
+pub(crate) struct Closed {
+    pub(crate) files: Vec<Landing>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) tally: Tally,
+}
+
+/// A file with its name below the lake's root.
+#[derive(Clone)]
+pub(crate) struct Landing {
+    pub(crate) name: String,
+    pub(crate) content: Bytes,
+}
+
+impl Batch {
+    /// Adds one event, which stands at `position`, unless `index` knows it.
+    pub(crate) fn push(
+        &mut self,
+        event: &Event,
+        position: Position,
+        index: &mut Index,
+    ) -> Result<()> {
+        let first = self.span.map_or(position, |span| span.first);
+        self.span = Some(Span {
+            first,
+            last: position,
+        });
+        let parsed = AppcuesEvent::parse(&event.body);
+        let key = Key::new(&event.body, parsed.as_ref().ok());
+        match index.insert(key) {
+            Seen::Duplicate => {
+                self.tally.duplicates += 1;
+                return Ok(());
+            }
+            Seen::SameId => self.tally.same_id += 1,
+            Seen::Never => {}
+        }
+        self.keys.push(key);
+        self.bytes += event.body.len();
+        match parsed {
+            Ok(parsed) => {
+                self.tally.events += 1;
+                let day = self.events.entry(date(parsed.occurred_at())).or_default();
+                day.rows.append(&parsed, event.received_at);
+                day.encode_full_group()
+            }
+            Err(reason) => {
+                self.tally.quarantined += 1;
+                let day = self.quarantine.entry(date(event.received_at)).or_default();
+                day.rows
+                    .append(event.received_at, &reason.to_string(), &event.body);
+                day.encode_full_group()
+            }
+        }
+    }
+
+    /// Events in the batch, without the duplicates.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The sum of their bodies, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Files that are being encoded.
+    pub(crate) fn partitions(&self) -> usize {
+        self.events.len() + self.quarantine.len()
+    }
+
+    /// The positions of the first and last event that were pushed, duplicates included; `None` if there was none.
+    pub(crate) fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// Encodes what is left and names the files after `writer` and `span`.
+    pub(crate) fn close(self, writer: &str, span: Span) -> Result<Closed> {
+        let file = format!("{writer}-{span}.parquet");
+        let metadata = [
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("writer", writer.to_owned()),
+            ("first_position", span.first.to_string()),
+            ("last_position", span.last.to_string()),
+        ];
+        let mut files = Vec::with_capacity(self.partitions());
+        for (day, partition) in self.events {
+            files.push(Landing {
+                name: format!("events/date={day}/{file}"),
+                content: partition.finish(&metadata)?,
+            });
+        }
+        for (day, partition) in self.quarantine {
+            files.push(Landing {
+                name: format!("quarantine/date={day}/{file}"),
+                content: partition.finish(&metadata)?,
+            });
+        }
+        Ok(Closed {
+            files,
+            keys: self.keys,
+            tally: self.tally,
+        })
+    }
+}
+
+/// Rows that gather until they are a row group.
+trait Rows: Default {
+    fn len(&self) -> usize;
+    fn byte_size(&self) -> usize;
+    fn take(&mut self) -> arrow_array::RecordBatch;
+}
+
+impl Rows for EventsBuilder {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn byte_size(&self) -> usize {
+        self.byte_size()
+    }
+
+    fn take(&mut self) -> arrow_array::RecordBatch {
+        self.finish()
+    }
+}
+
+impl Rows for QuarantineBuilder {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn byte_size(&self) -> usize {
+        self.byte_size()
+    }
+
+    fn take(&mut self) -> arrow_array::RecordBatch {
+        self.finish()
+    }
+}
+
+/// One file of the batch: the row groups that are encoded, and the rows that will be the next.
+#[derive(Default)]
+struct Partition<R> {
+    rows: R,
+    file: Option<File>,
+}
+
+impl<R: Rows> Partition<R> {
+    fn encode_full_group(&mut self) -> Result<()> {
+        if self.rows.len() >= ROWS_PER_GROUP || self.rows.byte_size() >= BYTES_PER_GROUP {
+            return self.encode_rows();
+        }
+        Ok(())
+    }
+
+    fn encode_rows(&mut self) -> Result<()> {
+        let rows = self.rows.take();
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(File::create(rows.schema())?),
+        };
+        file.write_row_group(&rows)
+    }
+
+    fn finish(mut self, metadata: &[(&str, String)]) -> Result<Bytes> {
+        if self.rows.len() > 0 || self.file.is_none() {
+            self.encode_rows()?;
+        }
+        match self.file {
+            Some(file) => file.finish(metadata),
+            None => Ok(Bytes::new()),
+        }
+    }
+}
+
+/// The day of `time` in UTC. A clock beyond the calendar counts as 1970.
+fn date(time: Timestamp) -> Date {
+    let time = jiff::Timestamp::from_millisecond(time.as_millis());
+    Offset::UTC.to_datetime(time.unwrap_or_default()).date()
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use landfall_core::{
+    BuildError, Component, Sink, SinkConfig, SinkContext, lenient, lenient_option, string_map,
+};
+use serde::Deserialize;
+
+use crate::lake::Lake;
+use crate::sink::ParquetSink;
+
+/// The settings of the sink. Only `uri` has no default.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParquetConfig {
+    /// Where to land: `s3://bucket/prefix`, `file:///absolute/directory`, or a plain path.
+    pub uri: String,
+    /// Settings of the store, passed to `object_store` as they are (`endpoint`, `region`, `access_key_id`, …).
+    #[serde(default, deserialize_with = "string_map")]
+    pub storage: BTreeMap<String, String>,
+    /// When a batch is closed and landed.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// How long an event is remembered, so that it is landed once however often it is sent.
+    #[serde(default)]
+    pub deduplicate: DeduplicateConfig,
+}
+
+/// How long an event is remembered. A duplicate has the same account, the same id and the same bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeduplicateConfig {
+    /// For so long, in seconds; 0 lands every copy.
+    #[serde(deserialize_with = "lenient")]
+    pub window_secs: u64,
+    /// At most so many events, at 20 to 40 bytes of memory each; beyond it the oldest are forgotten early.
+    #[serde(deserialize_with = "lenient")]
+    pub max_ids: usize,
+}
+
+impl Default for DeduplicateConfig {
+    fn default() -> Self {
+        Self {
+            window_secs: 24 * 60 * 60,
+            max_ids: 10_000_000,
+        }
+    }
+}
+
+/// When a batch is closed and landed: at whichever limit is met first.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// Events in a batch.
+    #[serde(deserialize_with = "lenient")]
+    pub max_events: usize,
+    /// Request bodies in a batch, in bytes before encoding.
+    #[serde(deserialize_with = "lenient")]
+    pub max_bytes: usize,
+    /// Files in a batch: one for each day that its events are of.
+    #[serde(deserialize_with = "lenient")]
+    pub max_files: usize,
+    /// How long an accepted event may wait until its file is begun to be written, in seconds. When it is not set: 300
+    /// behind a disk buffer, 1 behind a memory buffer, where every sender waits for the file.
+    #[serde(deserialize_with = "lenient_option")]
+    pub timeout_secs: Option<u64>,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            max_events: 500_000,
+            max_bytes: 128 * 1024 * 1024,
+            max_files: 100,
+            timeout_secs: None,
+        }
+    }
+}
+
+/// The storage settings hold credentials, so only their names are shown.
+impl std::fmt::Debug for ParquetConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetConfig")
+            .field("uri", &self.uri)
+            .field("storage", &self.storage.keys())
+            .field("batch", &self.batch)
+            .field("deduplicate", &self.deduplicate)
+            .finish()
+    }
+}
+
+impl Component for ParquetConfig {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let BatchConfig {
+            max_events,
+            max_bytes,
+            max_files,
+            ..
+        } = self.batch;
+        for (name, limit) in [
+            ("max_events", max_events),
+            ("max_bytes", max_bytes),
+            ("max_files", max_files),
+        ] {
+            if limit == 0 {
+                problems.push(format!("batch.{name}: must be at least 1"));
+            }
+        }
+        if self.uri.is_empty() {
+            problems.push("uri: say where to land, such as \"s3://bucket/prefix\"".to_owned());
+        }
+        problems
+    }
+}
+
+#[async_trait]
+impl SinkConfig for ParquetConfig {
+    async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
+        let lake = Lake::open(&self.uri, &self.storage)?;
+        lake.probe(&context.writer_id).await?;
+        Ok(Box::new(ParquetSink::new(lake, self, context)))
+    }
+
+    async fn healthcheck(&self) -> Result<(), BuildError> {
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce)
+            .map_err(|error| BuildError(format!("no randomness from the system: {error}")))?;
+        let lake = Lake::open(&self.uri, &self.storage)?;
+        lake.probe(&hex::encode(nonce)).await
+    }
+}

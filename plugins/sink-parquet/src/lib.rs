@@ -1,0 +1,20 @@
+//! Batches Appcues events into Parquet files and lands them on object storage or in a local directory.
+//!
+//! ```text
+//! Delivery ─▶ parse ─▶ open batch: one Parquet file a day of the events ─▶ upload ─▶ Ack
+//!                       closed by count, bytes, age or the end of input
+//! ```
+//!
+//! A file is named `events/date=2026-11-23/<writer>-<first>-<last>.parquet`, after the positions of the first and the last
+//! event of its batch, and appears whole or not at all. A verified body that is no Appcues event lands under
+//! `quarantine/`, with the reason. The columns are those of [`landfall_table`].
+
+mod batch;
+mod dedupe;
+mod config;
+mod file;
+mod lake;
+mod plan;
+mod sink;
+
+pub use config::{BatchConfig, DeduplicateConfig, ParquetConfig};

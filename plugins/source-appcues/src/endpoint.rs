@@ -1,0 +1,233 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, Method, Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use landfall_appcues::{Claim, VerifiedBody, Verifier};
+use landfall_core::{Ack, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp};
+use tokio::time::timeout;
+
+use crate::answer::{Rejection, ResponseBody, accepted};
+use crate::{AppcuesConfig, SignatureMode};
+
+const SIGNATURE: &str = "x-apc-signature";
+const TIMESTAMP: &str = "x-apc-timestamp";
+
+/// Once a body is refused, this much more of it is read and thrown away, so that a sender who writes the whole body
+/// before reading gets to see the answer instead of a reset.
+const DISCARD_BYTES: usize = 8 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
+/// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
+///
+/// It takes any HTTP request whatever server it came from, so it can stand in a server of your own.
+#[derive(Clone)]
+pub struct Endpoint(Arc<Inner>);
+
+struct Inner {
+    path: String,
+    mode: SignatureMode,
+    verifier: Verifier,
+    max_body_bytes: usize,
+    read_timeout: Duration,
+    ack_timeout: Duration,
+    /// `None` once the endpoint drains: with the last sender gone, the receiver sees the end of the stream.
+    out: Mutex<Option<DeliverySender>>,
+}
+
+impl Endpoint {
+    /// An endpoint that sends what it accepts to `out`.
+    pub fn new(config: &AppcuesConfig, out: DeliverySender) -> Self {
+        Self(Arc::new(Inner {
+            path: config.path.trim_end_matches('/').to_owned(),
+            mode: config.signature.mode,
+            verifier: Verifier::new(config.signature.secrets.clone(), config.signature.tolerance_secs),
+            max_body_bytes: config.limits.max_body_bytes,
+            read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
+            ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
+            out: Mutex::new(Some(out)),
+        }))
+    }
+
+    /// Answers one request. Returns 200 only after the event was acknowledged as durable.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        match self.accept(request).await {
+            Ok(()) => {
+                metrics::counter!("component_received_events_total").increment(1);
+                accepted()
+            }
+            Err(rejection) => {
+                metrics::counter!("component_errors_total", "error_code" => rejection.code())
+                    .increment(1);
+                tracing::debug!(code = rejection.code(), "request refused");
+                rejection.response()
+            }
+        }
+    }
+
+    /// From now on every request is answered 503; those that wait for their acknowledgement still get it.
+    pub fn drain(&self) {
+        self.out().take();
+    }
+
+    async fn accept<B>(&self, request: Request<B>) -> Result<(), Rejection>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (head, mut body) = request.into_parts();
+        let path = head.uri.path();
+        if path.strip_suffix('/').unwrap_or(path) != self.0.path {
+            return Err(Rejection::NotFound);
+        }
+        if head.method != Method::POST {
+            return Err(Rejection::MethodNotAllowed);
+        }
+        let body = match self.read_verified(&head.headers, &mut body).await {
+            Ok(verified) => verified,
+            Err(rejection) => {
+                if !body.is_end_stream() {
+                    tokio::spawn(timeout(DISCARD_TIME, discard(body)));
+                }
+                return Err(rejection);
+            }
+        };
+        self.deliver(body).await
+    }
+
+    /// Reads no more of the body than a sender with plausible headers may ask for.
+    async fn read_verified<B>(
+        &self,
+        headers: &HeaderMap,
+        body: &mut B,
+    ) -> Result<VerifiedBody, Rejection>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let claim = self.claim(headers)?;
+        if headers.contains_key(CONTENT_ENCODING) && !is_identity(headers) {
+            return Err(Rejection::EncodingNotAllowed);
+        }
+        let announced = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let limit = self.0.max_body_bytes;
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(Rejection::TooLarge { limit });
+        }
+        let bytes = timeout(self.0.read_timeout, read(body, limit))
+            .await
+            .map_err(|_| Rejection::BodyTimeout)??;
+        match claim {
+            Some(claim) => Ok(self.0.verifier.verify(&claim, bytes)?),
+            None => Ok(VerifiedBody::unauthenticated(bytes)),
+        }
+    }
+
+    /// The signature that the headers claim; `None` where the configuration asks for none.
+    fn claim(&self, headers: &HeaderMap) -> Result<Option<Claim>, Rejection> {
+        if self.0.mode == SignatureMode::Off {
+            return Ok(None);
+        }
+        let signature = single(headers, SIGNATURE)?;
+        let timestamp = single(headers, TIMESTAMP)?;
+        match (signature, timestamp) {
+            (Some(signature), Some(timestamp)) => {
+                let now = Timestamp::now();
+                Ok(Some(self.0.verifier.claim(signature, timestamp, now)?))
+            }
+            (None, None) if self.0.mode == SignatureMode::Optional => Ok(None),
+            _ => Err(Rejection::SignatureMissing),
+        }
+    }
+
+    async fn deliver(&self, body: VerifiedBody) -> Result<(), Rejection> {
+        let out = self.out().clone().ok_or(Rejection::Draining)?;
+        let (ack, answer) = Ack::channel();
+        let event = Event::new(Timestamp::now(), body.into_bytes());
+        let delivered = async {
+            out.send(Delivery::new(vec![event], ack)).await;
+            drop(out);
+            answer.await
+        };
+        match timeout(self.0.ack_timeout, delivered).await {
+            Ok(Outcome::Durable) => Ok(()),
+            Ok(Outcome::Refused(Refusal::Full)) => Err(Rejection::Full),
+            Ok(Outcome::Refused(_)) | Err(_) => Err(Rejection::NotDurable),
+        }
+    }
+
+    fn out(&self) -> std::sync::MutexGuard<'_, Option<DeliverySender>> {
+        self.0.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("path", &self.0.path)
+            .field("mode", &self.0.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, Rejection> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Rejection::HeaderRepeated);
+    }
+    Ok(first.map(http::HeaderValue::as_bytes))
+}
+
+fn is_identity(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+async fn read<B>(body: &mut B, limit: usize) -> Result<Bytes, Rejection>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    // Most bodies come in one piece, which then need not be copied.
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Rejection::BodyBroken)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Rejection::TooLarge { limit });
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    let mut left = DISCARD_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}

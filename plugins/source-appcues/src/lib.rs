@@ -1,0 +1,43 @@
+//! Receives Appcues webhooks over HTTP and lets only genuine ones in.
+//!
+//! A request is answered 2xx only after the acknowledgement of its delivery said that the event is durable; a delivery
+//! that is dropped or refused becomes a 503, so that Appcues may send it again.
+//!
+//! ```text
+//! accept ─▶ path, method, headers ─▶ body (bounded) ─▶ signature ─▶ Delivery ─▶ Ack ─▶ 200
+//! ```
+//!
+//! The source needs nothing else of Landfall. In a pipeline of your own:
+//!
+//! ```no_run
+//! use futures::StreamExt;
+//! use landfall_core::{Secret, Shutdown, Source, delivery_channel};
+//! use landfall_source_appcues::{AppcuesConfig, AppcuesSource};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = AppcuesConfig::default();
+//! config.signature.secrets = vec![Secret::new(std::env::var("APPCUES_WEBHOOK_SECRET")?)];
+//! let source = AppcuesSource::bind(&config)?;
+//!
+//! let (out, mut deliveries) = delivery_channel(1024);
+//! let (_trigger, shutdown) = Shutdown::new();
+//! tokio::spawn(Box::new(source).run(out, shutdown));
+//! while let Some(delivery) = deliveries.next().await {
+//!     println!("{:?}", delivery.events);
+//!     delivery.ack.durable(); // only now is the request answered 200
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Or hand requests of your own server to an [`Endpoint`].
+
+mod answer;
+mod config;
+mod endpoint;
+mod server;
+
+pub use answer::ResponseBody;
+pub use config::{AppcuesConfig, Limits, Signature, SignatureMode};
+pub use endpoint::Endpoint;
+pub use server::AppcuesSource;

@@ -1,0 +1,124 @@
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use landfall_core::{DeliverySender, Shutdown, Source, SourceError};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use crate::{AppcuesConfig, Endpoint, SignatureMode};
+
+/// How long connections may take to finish once the service stops.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// After an error of `accept` that is not about one connection (no file descriptors left), wait for some to close.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The HTTP source: a bound socket that is ready to run.
+#[derive(Debug)]
+pub struct AppcuesSource {
+    config: AppcuesConfig,
+    listener: std::net::TcpListener,
+}
+
+impl AppcuesSource {
+    /// Binds the address of `config`. Connections queue from here on and are served once the source runs.
+    ///
+    /// # Errors
+    /// The operating system's error when the address cannot be bound.
+    pub fn bind(config: &AppcuesConfig) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(config.address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            config: config.clone(),
+            listener,
+        })
+    }
+
+    /// The bound address, with the real port where the configuration said 0.
+    ///
+    /// # Errors
+    /// The operating system's error.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+#[async_trait]
+impl Source for AppcuesSource {
+    async fn run(
+        self: Box<Self>,
+        out: DeliverySender,
+        mut shutdown: Shutdown,
+    ) -> Result<(), SourceError> {
+        let listener = TcpListener::from_std(self.listener)
+            .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
+        if self.config.signature.mode != SignatureMode::Required {
+            tracing::warn!(
+                mode = ?self.config.signature.mode,
+                "requests without a signature are accepted: whoever reaches this address can write events"
+            );
+        }
+        let endpoint = Endpoint::new(&self.config, out);
+        let connections = Arc::new(Semaphore::new(
+            self.config.limits.max_connections.min(Semaphore::MAX_PERMITS),
+        ));
+        let graceful = GracefulShutdown::new();
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(self.config.limits.read_timeout_secs))
+            .max_headers(64)
+            .pipeline_flush(true);
+
+        loop {
+            let accepted = async {
+                // The permit comes first: beyond the limit, connections wait in the kernel's queue.
+                let permit = Arc::clone(&connections).acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            let (permit, stream) = tokio::select! {
+                accepted = accepted => accepted,
+                () = shutdown.wait() => break,
+            };
+            let stream = match stream {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_BACKOFF).await;
+                    continue;
+                }
+            };
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "cannot set TCP_NODELAY");
+            }
+            let endpoint = endpoint.clone();
+            let service = service_fn(move |request| {
+                let endpoint = endpoint.clone();
+                async move { Ok::<_, Infallible>(endpoint.handle(request).await) }
+            });
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended early");
+                }
+                drop(permit);
+            });
+        }
+
+        drop(listener);
+        endpoint.drain();
+        if timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some connections did not finish in time and were closed");
+        }
+        Ok(())
+    }
+}

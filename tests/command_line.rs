@@ -1,0 +1,239 @@
+//! The commands, what they print, and their exit codes.
+
+use std::fs;
+
+use landfall_testkit::{Landfall, Signal, epoch_secs, files_below, python, workspace_root};
+
+const SECRET: &str = "a secret only of this test";
+const PATH: &str = "/webhooks/appcues";
+
+const EVENT_TYPES: [&str; 13] = [
+    "nps_score",
+    "nps_feedback",
+    "web_flow_started",
+    "web_flow_completed",
+    "web_flow_skipped",
+    "web_flow_button_clicked",
+    "web_flow_form_submitted",
+    "checklist_shown",
+    "checklist_item_completed",
+    "checklist_completed",
+    "checklist_skipped",
+    "mobile_flow_started",
+    "pin_interacted",
+];
+
+const CONFIG: &str = r#"
+data_dir = "{dir}/data"
+
+[api]
+address = "{api}"
+
+[sources.appcues]
+type = "appcues"
+address = "{source}"
+[sources.appcues.signature]
+secrets = ["${APPCUES_WEBHOOK_SECRET}"]
+
+[sinks.lake]
+type = "parquet"
+inputs = ["appcues"]
+uri = "{dir}/lake"
+[sinks.lake.batch]
+max_events = 1
+timeout_secs = 1
+[sinks.lake.buffer]
+type = "memory"
+"#;
+
+fn landfall() -> Landfall {
+    Landfall::new(env!("CARGO_BIN_EXE_landfall"))
+}
+
+fn with_secret() -> Landfall {
+    landfall().env("APPCUES_WEBHOOK_SECRET", SECRET)
+}
+
+#[test]
+fn both_signals_end_the_service_with_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let landfall = with_secret();
+        let config = landfall.write("landfall.toml", CONFIG);
+        let (ended, _) = landfall.start(&config).stop(signal);
+        assert_eq!(ended.code, Some(0), "{signal:?}\n{ended}");
+    }
+}
+
+#[test]
+fn a_wrong_argument_is_a_usage_error() {
+    for args in [
+        &["--no-such-flag"][..],
+        &["no-such-command"],
+        &["schema", "--dialect", "cobol"],
+    ] {
+        let ended = landfall().run(args);
+        assert_eq!(ended.code, Some(2), "{args:?}\n{ended}");
+        assert!(
+            ended.stderr.contains(args.last().unwrap()),
+            "{args:?}\n{ended}"
+        );
+    }
+}
+
+#[test]
+fn the_demo_lands_the_documented_events_and_shows_them() {
+    // No secret and no file: the first command of somebody who has nothing yet.
+    let landfall = landfall();
+    let ended = landfall.run(["demo", "--dir", "demo"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    for event_type in EVENT_TYPES {
+        let rows = ended.stdout.lines().filter(|line| {
+            let mut cells = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            cells.any(|cell| cell == event_type)
+        });
+        assert_eq!(rows.count(), 1, "one row of {event_type}\n{ended}");
+    }
+    let files = files_below(&landfall.dir().join("demo"), ".parquet");
+    assert!(!files.is_empty(), "{ended}");
+    for file in &files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(
+            ended.stdout.contains(&name),
+            "does not print {name}\n{ended}"
+        );
+    }
+    assert!(ended.stdout.to_lowercase().contains("duckdb"), "{ended}");
+
+    // A second run in the same place is no accident and works the same.
+    let again = landfall.run(["demo", "--dir", "demo"]);
+    assert_eq!(again.code, Some(0), "{again}");
+}
+
+#[test]
+fn the_demo_names_a_directory_that_it_cannot_write() {
+    let landfall = landfall();
+    let path = landfall
+        .write("file", "")
+        .join("demo")
+        .display()
+        .to_string();
+    let ended = landfall.run(["demo", "--dir", &path]);
+    assert!(!matches!(ended.code, Some(0) | None), "{ended}");
+    assert!(
+        ended.stderr.contains(&path),
+        "does not name {path}\n{ended}"
+    );
+}
+
+#[test]
+fn schema_prints_every_column_in_every_dialect() {
+    let columns = fs::read(workspace_root().join("tests/expected/columns.json")).unwrap();
+    let columns: Vec<[String; 3]> = serde_json::from_slice(&columns).unwrap();
+    let landfall = landfall();
+    let mut printed = Vec::new();
+    for dialect in [
+        "",
+        "duckdb",
+        "clickhouse",
+        "spark",
+        "athena",
+        "bigquery",
+        "snowflake",
+    ] {
+        let args = if dialect.is_empty() {
+            vec!["schema"]
+        } else {
+            vec!["schema", "--dialect", dialect]
+        };
+        let ended = landfall.run(args);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        // DuckDB reads the columns from the files, so that its statement names only what the view is made of.
+        if dialect != "duckdb" {
+            for [column, ..] in &columns {
+                assert!(
+                    ended.stdout.contains(column.as_str()),
+                    "{dialect}: no {column}\n{ended}"
+                );
+            }
+        }
+        printed.push(ended.stdout);
+    }
+    let all = printed.len();
+    printed.sort();
+    printed.dedup();
+    assert_eq!(printed.len(), all, "two dialects print the same");
+}
+
+#[test]
+fn send_posts_the_documented_events_and_they_land() {
+    let landfall = with_secret();
+    let config = landfall.write("landfall.toml", CONFIG);
+    let instance = landfall.start(&config);
+    let url = format!("http://{}{PATH}", instance.source());
+    let from = epoch_secs();
+    let ended = instance
+        .landfall()
+        .run(["send", "--url", &url, "--secret", SECRET]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.contains("13"), "{ended}");
+    assert!(!format!("{ended}").contains(SECRET), "{ended}");
+
+    let root = workspace_root();
+    let until = epoch_secs() + 1;
+    python(
+        "check_landed.py",
+        [
+            "--lake".as_ref(),
+            instance.dir().join("lake").as_os_str(),
+            "--samples".as_ref(),
+            root.join("crates/appcues/samples").as_os_str(),
+            "--expected".as_ref(),
+            root.join("tests/expected").as_os_str(),
+            "--received-from".as_ref(),
+            format!("{from}000").as_ref(),
+            "--received-to".as_ref(),
+            format!("{until}000").as_ref(),
+        ],
+    );
+}
+
+#[test]
+fn send_posts_given_files_as_often_as_asked() {
+    let landfall = with_secret();
+    let config = landfall.write("landfall.toml", CONFIG);
+    let instance = landfall.start(&config);
+    let url = format!("http://{}{PATH}", instance.source());
+    let sample = workspace_root().join("crates/appcues/samples/nps_score.json");
+    let ended = instance.landfall().run([
+        "send".as_ref(),
+        "--url".as_ref(),
+        url.as_ref(),
+        "--secret".as_ref(),
+        SECRET.as_ref(),
+        "--count".as_ref(),
+        "3".as_ref(),
+        sample.as_os_str(),
+    ]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(!files_below(&instance.dir().join("lake/events"), ".parquet").is_empty());
+}
+
+#[test]
+fn send_fails_when_its_events_are_refused() {
+    let landfall = with_secret();
+    let config = landfall.write("landfall.toml", CONFIG);
+    let instance = landfall.start(&config);
+    let url = format!("http://{}{PATH}", instance.source());
+    let ended = instance
+        .landfall()
+        .run(["send", "--url", &url, "--secret", "another secret"]);
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert!(
+        format!("{ended}").contains("signature_mismatch"),
+        "{ended}"
+    );
+
+    let (_, landfall) = instance.stop(Signal::KILL);
+    let ended = landfall.run(["send", "--url", &url, "--secret", SECRET]);
+    assert_eq!(ended.code, Some(1), "nobody listens any more\n{ended}");
+}

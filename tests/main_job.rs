@@ -1,0 +1,91 @@
+//! The main job: signed Appcues webhooks are verified and land as Parquet, with every column.
+//!
+//! Neither the signatures nor the reading nor the expected values share anything with Landfall: Python's hmac signs,
+//! DuckDB and pyarrow read, and `expected/events.json` was written by hand from the documented samples.
+
+use std::path::Path;
+
+use landfall_testkit::{Landfall, Signal, files_below, python, workspace_root};
+use serde_json::Value;
+
+const SECRET: &str = "a secret only of this test";
+
+/// The batch closes with the last sample, or a second after the first.
+const CONFIG: &str = r#"
+data_dir = "{dir}/data"
+
+[api]
+address = "{api}"
+
+[sources.appcues]
+type = "appcues"
+address = "{source}"
+[sources.appcues.signature]
+secrets = ["${APPCUES_WEBHOOK_SECRET}"]
+
+[sinks.lake]
+type = "parquet"
+inputs = ["appcues"]
+uri = "{dir}/lake"
+[sinks.lake.batch]
+max_events = 13
+timeout_secs = 1
+[sinks.lake.buffer]
+"#;
+
+#[test]
+fn the_documented_events_land_with_every_column_through_a_memory_buffer() {
+    the_documented_events_land(r#"type = "memory""#);
+}
+
+fn the_documented_events_land(buffer: &str) {
+    let landfall =
+        Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
+    let config = landfall.write("landfall.toml", &format!("{CONFIG}{buffer}\n"));
+    let instance = landfall.start(&config);
+    let lake = instance.dir().join("lake");
+    let samples = workspace_root().join("crates/appcues/samples");
+
+    let url = format!("http://{}/webhooks/appcues", instance.source());
+    let posted = python(
+        "post_samples.py",
+        [
+            "--url",
+            &url,
+            "--secret",
+            SECRET,
+            "--samples",
+            &text(&samples),
+        ],
+    );
+    // Before the service stops: an answer of 200 says that the event is in a file already.
+    let landed = files_below(&lake, ".parquet");
+    assert!(!landed.is_empty(), "answered 200, but nothing has landed");
+
+    let posted: Value =
+        serde_json::from_str(&posted).unwrap_or_else(|error| panic!("{error} in {posted}"));
+    python(
+        "check_landed.py",
+        [
+            "--lake",
+            &text(&lake),
+            "--samples",
+            &text(&samples),
+            "--expected",
+            &text(&workspace_root().join("tests/expected")),
+            "--received-from",
+            &posted["posted_from"].to_string(),
+            "--received-to",
+            &posted["posted_to"].to_string(),
+        ],
+    );
+
+    let (ended, landfall) = instance.stop(Signal::TERM);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let left = files_below(&landfall.dir().join("lake"), "");
+    assert_eq!(left, landed, "stopping changed what had landed");
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

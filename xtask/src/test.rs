@@ -1,0 +1,82 @@
+use std::env;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::services;
+use crate::step::{announced, readable, run, workspace_root};
+
+/// One of cargo's checks.
+struct Check {
+    name: &'static str,
+    args: &'static [&'static str],
+    env: Option<(&'static str, &'static str)>,
+    advice: &'static str,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "format",
+        args: &["fmt", "--all", "--check"],
+        env: None,
+        advice: "`cargo fmt --all` puts it right.",
+    },
+    Check {
+        name: "lints",
+        args: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        env: None,
+        advice: "Repair what clippy names above.",
+    },
+    Check {
+        name: "documentation",
+        args: &["doc", "--workspace", "--no-deps"],
+        env: Some(("RUSTDOCFLAGS", "-D warnings")),
+        advice: "Repair the documentation that rustdoc names above.",
+    },
+    Check {
+        name: "tests",
+        // All failures in one run: a second one may be a long way off.
+        args: &["test", "--workspace", "--no-fail-fast"],
+        env: None,
+        advice: "The failed tests are listed above; `cargo test <name>` runs one alone.",
+    },
+];
+
+/// Installs what the tests need, then does every check, and ends at the first that fails.
+pub(crate) fn run_all() -> anyhow::Result<()> {
+    let started = Instant::now();
+    let root = workspace_root()?;
+    // Cargo names itself to what it runs: the same toolchain does the checks.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+
+    let mut times = Vec::new();
+    let took = announced(
+        "what the tests need beside Rust (a Python environment)",
+        services::install,
+    )?;
+    times.push(("services", took));
+    for check in CHECKS {
+        let mut command = Command::new(&cargo);
+        command.args(check.args).envs(check.env).current_dir(&root);
+        let title = format!("cargo {}", check.args.join(" "));
+        let took = announced(&title, || run(&mut command, check.advice))?;
+        times.push((check.name, took));
+    }
+
+    let times: Vec<_> = times
+        .iter()
+        .map(|(name, took)| format!("{name} {}", readable(*took)))
+        .collect();
+    println!(
+        "\nAll checks passed in {} ({}).",
+        readable(started.elapsed()),
+        times.join(", ")
+    );
+    Ok(())
+}
