@@ -228,10 +228,7 @@ fn send_fails_when_its_events_are_refused() {
         .landfall()
         .run(["send", "--url", &url, "--secret", "another secret"]);
     assert_eq!(ended.code, Some(1), "{ended}");
-    assert!(
-        format!("{ended}").contains("signature_mismatch"),
-        "{ended}"
-    );
+    assert!(format!("{ended}").contains("signature_mismatch"), "{ended}");
 
     let (_, landfall) = instance.stop(Signal::KILL);
     let ended = landfall.run(["send", "--url", &url, "--secret", SECRET]);

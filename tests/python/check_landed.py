@@ -122,10 +122,9 @@ def rows_by_duckdb(lake: pathlib.Path) -> list[dict]:
 def rows_by_pyarrow(files: list[pathlib.Path]) -> list[dict]:
     rows = []
     for path in files:
-        # A file handle, since from a path pyarrow would add the column `date` as a dictionary type of its own.
-        with path.open("rb") as handle:
-            for row in pyarrow.parquet.read_table(handle).to_pylist():
-                rows.append(plain(row) | {"date": path.parent.name.removeprefix("date=")})
+        # Not `read_table`, which would take the column `date` from the path as a dictionary type.
+        for row in pyarrow.parquet.ParquetFile(path).read().to_pylist():
+            rows.append(plain(row) | {"date": path.parent.name.removeprefix("date=")})
     return rows
 
 

@@ -40,6 +40,22 @@ impl DeliverySender {
             delivery.ack.refuse(Refusal::Unanswered);
         }
     }
+
+    /// Whether the receiver is gone, so that everything sent would be refused.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// As [`send`](Self::send), but refuses the delivery as [`Refusal::Full`] instead of waiting.
+    pub fn try_send(&self, delivery: Delivery) {
+        match self.0.try_send(delivery) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(delivery)) => delivery.ack.refuse(Refusal::Full),
+            Err(mpsc::error::TrySendError::Closed(delivery)) => {
+                delivery.ack.refuse(Refusal::Unanswered);
+            }
+        }
+    }
 }
 
 /// The other end: a stream that ends when every sender is gone.

@@ -8,7 +8,9 @@ use landfall_table::Dialect;
 ///
 /// Without a command it runs the service.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "\
+#[command(
+    version,
+    after_help = "\
 Examples:
   landfall demo                             the whole way on this machine, with the documented events
   APPCUES_WEBHOOK_SECRET=… landfall         listen on 127.0.0.1:8080 and land in ./lake
@@ -21,7 +23,8 @@ Environment:
   LANDFALL_LOG            what to log, such as warn or landfall_source_appcues=debug
   NO_COLOR                no colours, also on a terminal
 
-Exit codes: 0 done, 1 failure, 2 usage, 78 configuration")]
+Exit codes: 0 done, 1 failure, 2 usage, 78 configuration"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -76,11 +79,31 @@ Examples:
         #[arg(long, default_value = "./lake")]
         uri: String,
     },
+    /// Look into a journal: the durable buffer of a sink, in <data_dir>/<sink>.
+    #[command(subcommand)]
+    Journal(Journal),
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  source <(landfall completions bash)")]
     Completions {
         /// The shell.
         shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// Print segments, positions, cursors and damage. Reads all of it and changes nothing; the service may be running.
+    Inspect {
+        /// The journal's directory, such as landfall-data/lake.
+        dir: PathBuf,
+    },
+    /// Write every request body that is still in the journal to standard output, one JSON text a line.
+    ///
+    /// For the day when everything else is broken: it needs no configuration and passes over damage. Bodies that have
+    /// landed are among them until their segment is deleted.
+    Export {
+        /// The journal's directory, such as landfall-data/lake.
+        dir: PathBuf,
     },
 }
 

@@ -27,7 +27,10 @@ type Summary = BTreeMap<String, (usize, Timestamp, Timestamp)>;
 pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
     let dir = match dir {
         Some(dir) => std::path::absolute(dir)?,
-        None => tempfile::Builder::new().prefix("landfall-demo-").tempdir()?.keep(),
+        None => tempfile::Builder::new()
+            .prefix("landfall-demo-")
+            .tempdir()?
+            .keep(),
     };
     let lake = dir.join("lake");
     let before = parquet_files(&lake)?;
@@ -67,8 +70,12 @@ pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
     .await;
     trigger.trigger();
     running.await??;
-    let (files, summary) = landed
-        .with_context(|| format!("not done after {TIME_LIMIT:?}; {} shows what is", dir.display()))??;
+    let (files, summary) = landed.with_context(|| {
+        format!(
+            "not done after {TIME_LIMIT:?}; {} shows what is",
+            dir.display()
+        )
+    })??;
 
     println!("\nlanded:");
     for file in &files {
@@ -95,7 +102,10 @@ async fn post_samples(url: &str, secret: Secret) -> anyhow::Result<()> {
 }
 
 /// Waits until the files that are not among `before` hold all samples.
-async fn wait_for_files(lake: &Path, before: &[PathBuf]) -> anyhow::Result<(Vec<PathBuf>, Summary)> {
+async fn wait_for_files(
+    lake: &Path,
+    before: &[PathBuf],
+) -> anyhow::Result<(Vec<PathBuf>, Summary)> {
     println!("waiting until they are Parquet …");
     loop {
         let mut files = parquet_files(lake)?;
@@ -122,7 +132,10 @@ fn parquet_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
             let path = entry?.path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "parquet")
+            {
                 files.push(path);
             }
         }
@@ -157,15 +170,24 @@ fn summarize(files: &[PathBuf]) -> anyhow::Result<Summary> {
 }
 
 fn print_summary(summary: &Summary) {
-    println!("\n{:<26} {:>4}  {:<24}  {:<24}", "event_type", "rows", "first", "last");
+    println!(
+        "\n{:<26} {:>4}  {:<24}  {:<24}",
+        "event_type", "rows", "first", "last"
+    );
     for (event_type, (rows, first, last)) in summary {
-        println!("{event_type:<26} {rows:>4}  {:<24}  {:<24}", utc(*first), utc(*last));
+        println!(
+            "{event_type:<26} {rows:>4}  {:<24}  {:<24}",
+            utc(*first),
+            utc(*last)
+        );
     }
 }
 
 fn utc(time: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(time.as_millis())
-        .map_or_else(|_| time.as_millis().to_string(), |time| format!("{time:.3}"))
+    jiff::Timestamp::from_millisecond(time.as_millis()).map_or_else(
+        |_| time.as_millis().to_string(),
+        |time| format!("{time:.3}"),
+    )
 }
 
 fn duckdb_line(lake: &Path) -> String {
@@ -179,7 +201,11 @@ fn check(summary: &Summary) -> anyhow::Result<()> {
     for sample in &SAMPLES {
         let rows = summary.get(sample.event_type).map_or(0, |(rows, ..)| *rows);
         if rows != 1 {
-            bail!("{} rows of {} landed where 1 was sent", rows, sample.event_type);
+            bail!(
+                "{} rows of {} landed where 1 was sent",
+                rows,
+                sample.event_type
+            );
         }
     }
     Ok(())

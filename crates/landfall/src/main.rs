@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod journal;
 mod run;
 mod schema;
 mod send;
@@ -14,7 +15,7 @@ use clap::Parser as _;
 use landfall_topology::ConfigError;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Journal};
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
@@ -22,7 +23,11 @@ const EXIT_CONFIG: u8 = 78;
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().into_command();
-    start_logging(if matches!(command, Command::Run { .. }) { "info" } else { "warn" });
+    start_logging(if matches!(command, Command::Run { .. }) {
+        "info"
+    } else {
+        "warn"
+    });
     let result = match command {
         Command::Run { config } => run::run(config.as_deref()).await,
         Command::Demo { dir } => demo::demo(dir).await,
@@ -32,8 +37,15 @@ async fn main() -> ExitCode {
             schema::print(dialect, &uri);
             Ok(())
         }
+        Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
+        Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "landfall", &mut io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "landfall",
+                &mut io::stdout(),
+            );
             Ok(())
         }
     };
@@ -52,7 +64,8 @@ async fn main() -> ExitCode {
 
 /// Logs go to standard error: for people on a terminal, as JSON lines anywhere else.
 fn start_logging(default: &str) {
-    let filter = EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

@@ -15,7 +15,10 @@ use crate::cli::Send;
 const IN_FLIGHT: usize = 64;
 
 pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
-    ensure!(args.rate.is_none_or(|rate| rate > 0.0), "--rate must be above 0");
+    ensure!(
+        args.rate.is_none_or(|rate| rate > 0.0),
+        "--rate must be above 0"
+    );
     let bodies = bodies(&args)?;
     let count = args.count.unwrap_or(bodies.len());
     let progress = ProgressBar::new(count as u64).with_style(style());
@@ -35,7 +38,11 @@ pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
         })
         .map(|index| async move {
             let body = &bodies[index % bodies.len()];
-            let body = if index < bodies.len() { body.clone() } else { with_new_id(body)? };
+            let body = if index < bodies.len() {
+                body.clone()
+            } else {
+                with_new_id(body)?
+            };
             poster.post(body).await
         })
         .buffer_unordered(IN_FLIGHT);
@@ -105,14 +112,21 @@ impl Poster {
         let status = response.status();
         let accepted = status.is_success();
         let text = response.text().await.unwrap_or_default();
-        let text = if accepted { status.to_string() } else { format!("{status} {text}") };
+        let text = if accepted {
+            status.to_string()
+        } else {
+            format!("{status} {text}")
+        };
         Ok(Answer { accepted, text })
     }
 }
 
 fn bodies(args: &Send) -> anyhow::Result<Vec<Bytes>> {
     if args.files.is_empty() {
-        return Ok(SAMPLES.iter().map(|sample| Bytes::from_static(sample.body)).collect());
+        return Ok(SAMPLES
+            .iter()
+            .map(|sample| Bytes::from_static(sample.body))
+            .collect());
     }
     args.files
         .iter()
@@ -132,7 +146,14 @@ fn with_new_id(body: &Bytes) -> anyhow::Result<Bytes> {
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     let id = hex::encode(id);
-    let id = format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
+    let id = format!(
+        "{}-{}-{}-{}-{}",
+        &id[..8],
+        &id[8..12],
+        &id[12..16],
+        &id[16..20],
+        &id[20..]
+    );
     Ok(Bytes::from(event.body().replacen(event.id(), &id, 1)))
 }
 

@@ -48,7 +48,7 @@ pub(crate) enum Origin {
 
 /// The columns in the order of the schema, which is the order of their Parquet field ids. New ones go to the end.
 #[rustfmt::skip]
-pub const COLUMNS: [Column; 48] = [
+pub static COLUMNS: [Column; 48] = [
     rule("event_id", Kind::Text, "id", derive::event_id, "Appcues' id of the event; an NPS score and its feedback share one").required(),
     rule("event_type", Kind::Text, "name and attributes", derive::event_type, "The event type of Landfall's catalogue; other if it has none").required(),
     rule("event_name", Kind::Text, "name", derive::event_name, "The name on the wire").required(),
@@ -81,7 +81,7 @@ pub const COLUMNS: [Column; 48] = [
     field("interaction_destination", Kind::Text, &[Field::InteractionDestination, Field::InteractionDataDestination], "Where it led, such as end-flow or a URL"),
     field("interaction_text", Kind::Text, &[Field::InteractionText, Field::InteractionDataText], "The button's label"),
     field("form_id", Kind::Text, &[Field::InteractionFormId], "The form"),
-    rule("form_responses", Kind::Answers, "attributes.interaction.response, else attributes.interactionData.formResponse", derive::form_responses, "The answers of a form, in its order"),
+    rule("form_responses", Kind::Answers, "attributes.interaction.response, else attributes.interactionData.formResponse", derive::form_responses, "The answers of a form: field_id, field_type, field_required, label, value"),
     field("item_id", Kind::Text, &[Field::ItemId], "The checklist's item"),
     field("item_label", Kind::Text, &[Field::ItemLabel], "The item's label"),
     field("item_index", Kind::Int32, &[Field::ItemIndex], "The item's place, from 0"),

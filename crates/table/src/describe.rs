@@ -1,4 +1,4 @@
-use crate::columns::{ANSWER_FIELDS, COLUMNS, Kind};
+use crate::columns::{COLUMNS, Kind};
 
 /// The events table as text: one line a column, with its type, whether it can be null, its origin and its meaning.
 pub fn describe() -> String {
@@ -6,7 +6,7 @@ pub fn describe() -> String {
     let rows = COLUMNS.iter().map(|column| {
         [
             column.name.to_owned(),
-            type_name(column.kind),
+            type_name(column.kind).to_owned(),
             if column.nullable { "yes" } else { "no" }.to_owned(),
             column.from(),
             column.meaning.to_owned(),
@@ -15,19 +15,15 @@ pub fn describe() -> String {
     align(&[vec![header], rows.collect()].concat())
 }
 
-fn type_name(kind: Kind) -> String {
+const fn type_name(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text => "string".to_owned(),
-        Kind::Int32 => "int32".to_owned(),
-        Kind::Int64 => "int64".to_owned(),
-        Kind::Boolean => "boolean".to_owned(),
-        Kind::Timestamp => "timestamp(ms, UTC)".to_owned(),
-        Kind::Texts => "list<string>".to_owned(),
-        Kind::Answers => {
-            let fields =
-                ANSWER_FIELDS.map(|(name, kind, _)| format!("{name}: {}", type_name(kind)));
-            format!("list<struct<{}>>", fields.join(", "))
-        }
+        Kind::Text => "string",
+        Kind::Int32 => "int32",
+        Kind::Int64 => "int64",
+        Kind::Boolean => "boolean",
+        Kind::Timestamp => "timestamp(ms, UTC)",
+        Kind::Texts => "list<string>",
+        Kind::Answers => "list<struct>",
     }
 }
 

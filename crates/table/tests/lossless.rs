@@ -6,7 +6,7 @@ use landfall_appcues::AppcuesEvent;
 use landfall_core::Timestamp;
 use landfall_table::{EventsBuilder, Kind};
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Every column that is read from paths alone, its type, and these paths.
 const SCALARS: &[(&str, Kind, &[&str])] = &[
@@ -156,7 +156,7 @@ fn read(event: &Value, path: &str, kind: Kind) -> Result<Option<String>, ()> {
                 let time = jiff::Timestamp::from_millisecond(millis).ok()?;
                 let text = time.to_string();
                 // Other years are signed or have more digits.
-                (text > "0001".to_owned()
+                (text.as_str() > "0001"
                     && text.len() <= 24
                     && text.starts_with(|first: char| first.is_ascii_digit()))
                 .then_some(text)
@@ -210,22 +210,20 @@ fn event() -> impl Strategy<Value = Value> {
     (members, any::<String>()).prop_map(|(members, name)| {
         let mut event = json!({"id": "1", "name": name, "timestamp": 0});
         for (path, value) in members {
-            set(event.as_object_mut().unwrap(), path, value);
+            set(&mut event, path, value);
         }
         event
     })
 }
 
-fn set(object: &mut Map<String, Value>, path: &str, value: Value) {
+/// Sets the value at `path`, unless a value other than an object is in its way.
+fn set(event: &mut Value, path: &str, value: Value) {
+    let Some(object) = event.as_object_mut() else {
+        return;
+    };
     match path.split_once('.') {
         None => drop(object.insert(path.to_owned(), value)),
-        Some((key, rest)) => {
-            let inner = object.entry(key).or_insert_with(|| json!({}));
-            // A value that was set in its place before stays there.
-            if let Some(inner) = inner.as_object_mut() {
-                set(inner, rest, value);
-            }
-        }
+        Some((key, rest)) => set(object.entry(key).or_insert_with(|| json!({})), rest, value),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rules of single columns.
 
+#![allow(clippy::unwrap_used, reason = "the bodies are written here")]
+
 mod row;
 
 use landfall_appcues::{AppcuesEvent, SAMPLES};

@@ -1,6 +1,3 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -9,19 +6,7 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
-/// Whether events would be accepted now.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use crate::readiness::Readiness;
 
 /// The metrics of this process. They are global, so that whoever embeds two pipelines in one process sees both.
 fn metrics() -> Option<PrometheusHandle> {
@@ -36,7 +21,10 @@ fn metrics() -> Option<PrometheusHandle> {
 pub(crate) fn router(readiness: Readiness) -> Router {
     let metrics = metrics();
     Router::new()
-        .route("/health", get(|| async { Json(json!({ "status": "alive" })) }))
+        .route(
+            "/health",
+            get(|| async { Json(json!({ "status": "alive" })) }),
+        )
         .route("/ready", get(ready))
         .route(
             "/metrics",
@@ -46,10 +34,11 @@ pub(crate) fn router(readiness: Readiness) -> Router {
 }
 
 async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
-    if readiness.get() {
+    let reasons = readiness.reasons();
+    if reasons.is_empty() {
         (StatusCode::OK, Json(json!({ "ready": true })))
     } else {
-        let body = json!({ "ready": false, "reasons": ["the service is starting or stopping"] });
+        let body = json!({ "ready": false, "reasons": reasons });
         (StatusCode::SERVICE_UNAVAILABLE, Json(body))
     }
 }

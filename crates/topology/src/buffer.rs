@@ -43,3 +43,19 @@ impl Default for BufferConfig {
         }
     }
 }
+
+impl BufferConfig {
+    /// Everything that is wrong with the settings.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        if self.r#type == BufferType::Disk && self.max_size < MIN_SIZE {
+            vec![format!(
+                "buffer.max_size: must be at least {MIN_SIZE} bytes"
+            )]
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// A journal is divided into segments; below this there would be too few.
+const MIN_SIZE: u64 = 1024 * 1024;

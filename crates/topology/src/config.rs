@@ -146,7 +146,8 @@ impl Config {
         for (id, table) in file.sinks {
             match read_sink(table, registry) {
                 Ok(sink) => {
-                    let found = sink.config.problems();
+                    let mut found = sink.buffer.problems();
+                    found.extend(sink.config.problems());
                     problems.extend(with_prefix(&format!("sinks.{id}."), found));
                     config.sinks.insert(id, sink);
                 }
@@ -198,11 +199,17 @@ impl Config {
         let api = (Resource::Port(self.api.address), "api".to_owned());
         let sources = self.sources.iter().flat_map(|(id, source)| {
             let holder = format!("sources.{id}");
-            source.resources().into_iter().map(move |held| (held, holder.clone()))
+            source
+                .resources()
+                .into_iter()
+                .map(move |held| (held, holder.clone()))
         });
         let sinks = self.sinks.iter().flat_map(|(id, sink)| {
             let holder = format!("sinks.{id}");
-            sink.config.resources().into_iter().map(move |held| (held, holder.clone()))
+            sink.config
+                .resources()
+                .into_iter()
+                .map(move |held| (held, holder.clone()))
         });
         let mut holders = HashMap::new();
         let mut problems = Vec::new();
@@ -223,7 +230,9 @@ impl Config {
 /// A sink's name is also the name of its folder in `data_dir`.
 fn is_name(id: &str) -> bool {
     !id.is_empty()
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn read_source(
@@ -236,8 +245,12 @@ fn read_source(
 
 fn read_sink(mut table: Map<String, Value>, registry: &Registry) -> Result<SinkOuter, String> {
     let kind = take_type(&mut table)?;
-    let inputs = table.remove("inputs").unwrap_or_else(|| Value::Array(Vec::new()));
-    let buffer = table.remove("buffer").unwrap_or_else(|| Value::Object(Map::new()));
+    let inputs = table
+        .remove("inputs")
+        .unwrap_or_else(|| Value::Array(Vec::new()));
+    let buffer = table
+        .remove("buffer")
+        .unwrap_or_else(|| Value::Object(Map::new()));
     Ok(SinkOuter {
         inputs: read(inputs).map_err(|problem| format!(".inputs{problem}"))?,
         buffer: read(buffer).map_err(|problem| format!(".buffer{problem}"))?,
@@ -270,5 +283,8 @@ fn parse_value(text: &str, format: Format) -> Result<Value, String> {
 }
 
 fn with_prefix(prefix: &str, problems: Vec<String>) -> Vec<String> {
-    problems.into_iter().map(|problem| format!("{prefix}{problem}")).collect()
+    problems
+        .into_iter()
+        .map(|problem| format!("{prefix}{problem}"))
+        .collect()
 }

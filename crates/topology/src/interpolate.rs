@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn dollars_that_are_no_reference_stay() {
-        assert_eq!(substitute("$5 $${SECRET} $", &env).unwrap(), "$5 ${SECRET} $");
+        assert_eq!(
+            substitute("$5 $${SECRET} $", &env).unwrap(),
+            "$5 ${SECRET} $"
+        );
     }
 
     #[test]
@@ -108,7 +111,10 @@ mod tests {
         let mut problems = Vec::new();
         interpolate(&mut value, "", &env, &mut problems);
         assert_eq!(problems.len(), 1);
-        assert!(problems[0].starts_with("sources.a.secrets[0]: "), "{problems:?}");
+        assert!(
+            problems[0].starts_with("sources.a.secrets[0]: "),
+            "{problems:?}"
+        );
         assert!(problems[0].contains("NONE"));
     }
 }

@@ -23,9 +23,12 @@ mod registry;
 
 mod api;
 mod buffer;
+mod disk;
+mod readiness;
 mod topology;
 
 pub use buffer::{BufferConfig, BufferType, WhenFull};
 pub use config::{ApiConfig, Config, ConfigError, Format, SinkOuter};
+pub use disk::decode_record;
 pub use registry::Registry;
 pub use topology::{RunError, Topology};

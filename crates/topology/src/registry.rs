@@ -17,7 +17,10 @@ pub struct Registry {
 impl Registry {
     /// Makes `type = "name"` under `sources` mean the source that `C` configures.
     #[must_use]
-    pub fn source<C: SourceConfig + DeserializeOwned + 'static>(mut self, name: &'static str) -> Self {
+    pub fn source<C: SourceConfig + DeserializeOwned + 'static>(
+        mut self,
+        name: &'static str,
+    ) -> Self {
         let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn SourceConfig>);
         self.sources.insert(name, Box::new(factory));
         self
@@ -31,11 +34,19 @@ impl Registry {
         self
     }
 
-    pub(crate) fn read_source(&self, kind: &str, value: Value) -> Result<Box<dyn SourceConfig>, String> {
+    pub(crate) fn read_source(
+        &self,
+        kind: &str,
+        value: Value,
+    ) -> Result<Box<dyn SourceConfig>, String> {
         make(&self.sources, kind, value)
     }
 
-    pub(crate) fn read_sink(&self, kind: &str, value: Value) -> Result<Box<dyn SinkConfig>, String> {
+    pub(crate) fn read_sink(
+        &self,
+        kind: &str,
+        value: Value,
+    ) -> Result<Box<dyn SinkConfig>, String> {
         make(&self.sinks, kind, value)
     }
 }
@@ -56,7 +67,10 @@ fn make<T: ?Sized>(
 ) -> Result<Box<T>, String> {
     let factory = factories.get(kind).ok_or_else(|| {
         let known: Vec<_> = factories.keys().copied().collect();
-        format!(".type: there is no \"{kind}\" here; known: {}", known.join(", "))
+        format!(
+            ".type: there is no \"{kind}\" here; known: {}",
+            known.join(", ")
+        )
     })?;
     factory(value)
 }

@@ -1,18 +1,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt;
 use landfall_core::{
-    Delivery, DeliveryReceiver, DeliverySender, Resource, Shutdown, Sink, SinkContext, Source, SourceContext,
-    delivery_channel,
+    Delivery, DeliveryReceiver, DeliverySender, Resource, Shutdown, Sink, SinkContext, Source,
+    SourceContext, delivery_channel,
 };
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::api::{Readiness, router};
-use crate::config::{Config, ConfigError};
+use crate::api::router;
+use crate::config::{Config, ConfigError, SinkOuter};
+use crate::disk::DiskBuffer;
+use crate::readiness::Readiness;
+use crate::{BufferType, WhenFull};
 
 /// Deliveries that wait between a source and its buffers.
 const IN_FLIGHT: usize = 1024;
@@ -29,7 +33,16 @@ pub struct Topology {
 
 struct BuiltSink {
     inputs: Vec<String>,
+    when_full: WhenFull,
+    /// `None` where deliveries wait in memory, in the channel to the sink itself.
+    buffer: Option<DiskBuffer>,
     sink: Box<dyn Sink>,
+}
+
+/// The way from a source into a sink's buffer.
+struct Output {
+    sender: DeliverySender,
+    waits: bool,
 }
 
 /// A pipeline stopped by itself.
@@ -53,20 +66,14 @@ impl Topology {
         let mut sources = BTreeMap::new();
         let mut sinks = BTreeMap::new();
 
-        let api = bind(config.api.address)
-            .map_err(|problem| problems.push(format!("api: {problem}")));
+        let api =
+            bind(config.api.address).map_err(|problem| problems.push(format!("api: {problem}")));
         for (id, outer) in config.sinks {
-            let context = SinkContext {
-                id: id.clone(),
-                writer_id: random_id(),
-                state: None,
-            };
-            match outer.config.build(context).await {
+            match build_sink(&id, outer, &config.data_dir).await {
                 Ok(sink) => {
-                    let inputs = outer.inputs;
-                    sinks.insert(id, BuiltSink { inputs, sink });
+                    sinks.insert(id, sink);
                 }
-                Err(error) => problems.push(format!("sinks.{id}: {error}")),
+                Err(problem) => problems.push(format!("sinks.{id}: {problem}")),
             }
         }
         for (id, config) in config.sources {
@@ -94,8 +101,14 @@ impl Topology {
     /// [`ConfigError`] with everything that would fail.
     pub async fn check(config: Config) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let source_ports = config.sources.values().flat_map(|source| source.resources());
-        let sink_ports = config.sinks.values().flat_map(|sink| sink.config.resources());
+        let source_ports = config
+            .sources
+            .values()
+            .flat_map(|source| source.resources());
+        let sink_ports = config
+            .sinks
+            .values()
+            .flat_map(|sink| sink.config.resources());
         let api = Resource::Port(config.api.address);
         for Resource::Port(address) in source_ports.chain(sink_ports).chain([api]) {
             if let Err(problem) = bind(address) {
@@ -107,7 +120,11 @@ impl Topology {
                 problems.push(format!("sinks.{id}: {error}"));
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError(problems))
+        }
     }
 
     /// Runs until `shutdown`: sources stop and finish what is in hand, then sinks land what is open.
@@ -119,15 +136,28 @@ impl Topology {
         let api = tokio::spawn(serve_api(self.api, readiness.clone()));
 
         let mut running_sinks = JoinSet::new();
-        let mut outputs: BTreeMap<String, Vec<DeliverySender>> = BTreeMap::new();
-        for (id, BuiltSink { inputs, sink }) in self.sinks {
+        let mut outputs: BTreeMap<String, Vec<Output>> = BTreeMap::new();
+        for (id, built) in self.sinks {
             let (sender, receiver) = delivery_channel(IN_FLIGHT);
-            for input in inputs {
-                outputs.entry(input).or_default().push(sender.clone());
+            for input in built.inputs {
+                let output = Output {
+                    sender: sender.clone(),
+                    // A disk buffer takes deliveries as they come, and itself refuses what it has no room for.
+                    waits: built.buffer.is_some() || built.when_full == WhenFull::Block,
+                };
+                outputs.entry(input).or_default().push(output);
             }
+            let input = match built.buffer {
+                Some(buffer) => buffer.start(&id, receiver, &readiness),
+                None => receiver.boxed(),
+            };
+            let sink = built.sink;
             running_sinks.spawn(async move {
-                let result = sink.run(receiver.boxed()).await;
-                (format!("sinks.{id}"), result.map_err(|error| error.to_string()))
+                let result = sink.run(input).await;
+                (
+                    format!("sinks.{id}"),
+                    result.map_err(|error| error.to_string()),
+                )
             });
         }
 
@@ -139,18 +169,21 @@ impl Topology {
             let stopped = stopped.clone();
             running_sources.spawn(async move {
                 let result = source.run(sender, stopped).await;
-                (format!("sources.{id}"), result.map_err(|error| error.to_string()))
+                (
+                    format!("sources.{id}"),
+                    result.map_err(|error| error.to_string()),
+                )
             });
         }
         drop(outputs);
 
-        readiness.set(true);
+        readiness.set_running(true);
         let early = tokio::select! {
             () = shutdown.wait() => None,
             Some(ended) = running_sources.join_next() => Some(ended),
             Some(ended) = running_sinks.join_next() => Some(ended),
         };
-        readiness.set(false);
+        readiness.set_running(false);
         tracing::info!("stopping: finishing what is in hand");
         stop.trigger();
         while let Some(ended) = running_sources.join_next().await {
@@ -162,7 +195,9 @@ impl Topology {
             }
         };
         if timeout(LANDING_TIME, landed).await.is_err() {
-            tracing::warn!("some events were not landed in time; they are landed after the next start");
+            tracing::warn!(
+                "some events were not landed in time; they are landed after the next start"
+            );
             running_sinks.shutdown().await;
         }
         api.abort();
@@ -170,7 +205,9 @@ impl Topology {
             None => Ok(()),
             Some(ended) => {
                 let (component, result) = flatten(ended);
-                let reason = result.err().unwrap_or_else(|| "it was not asked to".to_owned());
+                let reason = result
+                    .err()
+                    .unwrap_or_else(|| "it was not asked to".to_owned());
                 Err(RunError { component, reason })
             }
         }
@@ -186,11 +223,37 @@ impl fmt::Debug for Topology {
     }
 }
 
+async fn build_sink(id: &str, outer: SinkOuter, data_dir: &Path) -> Result<BuiltSink, String> {
+    let buffer = match outer.buffer.r#type {
+        BufferType::Disk => Some(DiskBuffer::open(&data_dir.join(id), &outer.buffer).await?),
+        BufferType::Memory => None,
+    };
+    let context = SinkContext {
+        id: id.to_owned(),
+        writer_id: buffer
+            .as_ref()
+            .map_or_else(random_id, DiskBuffer::writer_id),
+        state: buffer.as_ref().map(DiskBuffer::state),
+    };
+    let sink = outer.config.build(context).await;
+    Ok(BuiltSink {
+        inputs: outer.inputs,
+        when_full: outer.buffer.when_full,
+        buffer,
+        sink: sink.map_err(|error| error.to_string())?,
+    })
+}
+
 /// Gives every delivery to each of `outputs`; it is durable once it is so in all of them.
-async fn fan_out(mut deliveries: DeliveryReceiver, outputs: Vec<DeliverySender>) {
+async fn fan_out(mut deliveries: DeliveryReceiver, outputs: Vec<Output>) {
     while let Some(Delivery { events, ack }) = deliveries.next().await {
         for (output, ack) in outputs.iter().zip(ack.split(outputs.len())) {
-            output.send(Delivery::new(events.clone(), ack)).await;
+            let delivery = Delivery::new(events.clone(), ack);
+            if output.waits {
+                output.sender.send(delivery).await;
+            } else {
+                output.sender.try_send(delivery);
+            }
         }
     }
 }

@@ -139,7 +139,11 @@ impl Index {
 
     fn current(&mut self) -> &mut Generation {
         let now = Instant::now();
-        while self.generations.front().is_some_and(|oldest| oldest.expires <= now) {
+        while self
+            .generations
+            .front()
+            .is_some_and(|oldest| oldest.expires <= now)
+        {
             self.generations.pop_front();
         }
         self.generation(now + self.window)
@@ -164,7 +168,10 @@ impl Index {
 
     fn make_room(&mut self, share: usize) {
         let held = |generations: &VecDeque<Generation>| -> usize {
-            generations.iter().map(|generation| generation.keys.len()).sum()
+            generations
+                .iter()
+                .map(|generation| generation.keys.len())
+                .sum()
         };
         while !self.generations.is_empty() && held(&self.generations) + share > self.max_ids {
             tracing::warn!(
@@ -178,7 +185,8 @@ impl Index {
 
 impl Generation {
     fn add(&mut self, key: Key) {
-        self.keys.insert_unique(key.identity, key, |known| known.identity);
+        self.keys
+            .insert_unique(key.identity, key, |known| known.identity);
     }
 }
 

@@ -57,7 +57,11 @@ impl Lake {
         let name = format!("_landfall/probe-{nonce}");
         let path = self.path(&name);
         let failed = |doing: &str, error: &object_store::Error| {
-            BuildError(format!("uri \"{}\": cannot {doing}: {}", self.uri, sentence(error)))
+            BuildError(format!(
+                "uri \"{}\": cannot {doing}: {}",
+                self.uri,
+                sentence(error)
+            ))
         };
         self.put(&name, Bytes::from_static(CONTENT))
             .await
@@ -79,17 +83,21 @@ impl Lake {
     /// when this returns.
     pub(crate) async fn put(&self, name: &str, content: Bytes) -> object_store::Result<()> {
         match &self.directory {
-            None => self.store.put(&self.path(name), content.into()).await.map(drop),
+            None => self
+                .store
+                .put(&self.path(name), content.into())
+                .await
+                .map(drop),
             Some(root) => {
                 let root = root.clone();
                 let name = name.to_owned();
                 let write = move || write_durably(&root, &name, &content);
-                tokio::task::spawn_blocking(write)
-                    .await?
-                    .map_err(|error| object_store::Error::Generic {
+                tokio::task::spawn_blocking(write).await?.map_err(|error| {
+                    object_store::Error::Generic {
                         store: "local directory",
                         source: Box::new(error),
-                    })
+                    }
+                })
             }
         }
     }
@@ -138,5 +146,9 @@ pub(crate) fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
         cause = next;
     }
     let text = cause.to_string();
-    if text.is_empty() { error.to_string() } else { text }
+    if text.is_empty() {
+        error.to_string()
+    } else {
+        text
+    }
 }

@@ -10,8 +10,8 @@
 //! `quarantine/`, with the reason. The columns are those of [`landfall_table`].
 
 mod batch;
-mod dedupe;
 mod config;
+mod dedupe;
 mod file;
 mod lake;
 mod plan;

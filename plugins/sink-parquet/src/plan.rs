@@ -162,7 +162,9 @@ fn name(kind: &str, plan: &Plan) -> String {
 
 fn parse_name(name: &str) -> Option<(&str, Span)> {
     let mut parts = name.split('-');
-    let kind = parts.next().filter(|kind| [PENDING, LANDED].contains(kind))?;
+    let kind = parts
+        .next()
+        .filter(|kind| [PENDING, LANDED].contains(kind))?;
     let mut position = || parts.next()?.parse().ok().map(Position::new);
     let (first, last) = (position()?, position()?);
     Some((kind, Span { first, last }))
@@ -188,6 +190,10 @@ fn decode(bytes: &[u8]) -> Option<(Content, Vec<Key>)> {
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
     let content = serde_json::from_slice(&bytes[..line]).ok()?;
     let (keys, rest) = bytes[line + 1..].as_chunks();
-    rest.is_empty()
-        .then(|| (content, keys.iter().map(|key| Key::from_bytes(*key)).collect()))
+    rest.is_empty().then(|| {
+        (
+            content,
+            keys.iter().map(|key| Key::from_bytes(*key)).collect(),
+        )
+    })
 }

@@ -336,7 +336,9 @@ async fn land_planned(
 async fn upload(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
     stream::iter(files)
         .map(Ok)
-        .try_for_each_concurrent(UPLOADS_AT_A_TIME, |file| lake.put(&file.name, file.content.clone()))
+        .try_for_each_concurrent(UPLOADS_AT_A_TIME, |file| {
+            lake.put(&file.name, file.content.clone())
+        })
         .await
 }
 
@@ -355,7 +357,8 @@ where
     loop {
         let warn = |error: &E, wait: Duration| {
             tracing::warn!(error = sentence(error), retry_in = ?wait, "cannot {doing}");
-            metrics::counter!("component_errors_total", "error_type" => "landing_failed").increment(1);
+            metrics::counter!("component_errors_total", "error_type" => "landing_failed")
+                .increment(1);
         };
         if let Ok(done) = (&mut attempt).retry(forever).notify(warn).await {
             return done;
@@ -389,5 +392,13 @@ fn report(closed: &Closed) {
     metrics::counter!("landfall_same_id_events_total").increment(same_id);
     metrics::counter!("landfall_quarantined_events_total").increment(quarantined);
     let files = closed.files.len();
-    tracing::info!(events, quarantined, duplicates, same_id, files, bytes, "landed a batch");
+    tracing::info!(
+        events,
+        quarantined,
+        duplicates,
+        same_id,
+        files,
+        bytes,
+        "landed a batch"
+    );
 }

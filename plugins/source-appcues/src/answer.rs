@@ -66,9 +66,7 @@ impl Rejection {
                 "X-Apc-Signature and X-Apc-Timestamp are needed; set a secret key in the webhook"
                     .to_owned()
             }
-            Self::HeaderRepeated => {
-                "send X-Apc-Signature and X-Apc-Timestamp once each".to_owned()
-            }
+            Self::HeaderRepeated => "send X-Apc-Signature and X-Apc-Timestamp once each".to_owned(),
             Self::Signature(error) => error.to_string(),
             Self::TooLarge { limit } => format!("the body may have at most {limit} bytes"),
             Self::BodyTimeout => "the body did not arrive in time; send it again".to_owned(),
@@ -94,7 +92,10 @@ impl Rejection {
             }
             _ => {}
         }
-        if matches!(self, Self::Draining | Self::TooLarge { .. } | Self::BodyTimeout) {
+        if matches!(
+            self,
+            Self::Draining | Self::TooLarge { .. } | Self::BodyTimeout
+        ) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -117,9 +118,8 @@ pub(crate) fn accepted() -> Response<ResponseBody> {
 fn json(status: StatusCode, body: Bytes) -> Response<ResponseBody> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -2,8 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use async_trait::async_trait;
 use landfall_core::{
-    BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient,
-    secrets,
+    BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
 };
 use serde::Deserialize;
 

@@ -45,7 +45,10 @@ impl Endpoint {
         Self(Arc::new(Inner {
             path: config.path.trim_end_matches('/').to_owned(),
             mode: config.signature.mode,
-            verifier: Verifier::new(config.signature.secrets.clone(), config.signature.tolerance_secs),
+            verifier: Verifier::new(
+                config.signature.secrets.clone(),
+                config.signature.tolerance_secs,
+            ),
             max_body_bytes: config.limits.max_body_bytes,
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
@@ -188,7 +191,12 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, Re
 
 fn is_identity(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+    encodings.all(|encoding| {
+        encoding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"identity")
+    })
 }
 
 async fn read<B>(body: &mut B, limit: usize) -> Result<Bytes, Rejection>

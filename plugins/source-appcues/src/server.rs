@@ -69,7 +69,10 @@ impl Source for AppcuesSource {
         }
         let endpoint = Endpoint::new(&self.config, out);
         let connections = Arc::new(Semaphore::new(
-            self.config.limits.max_connections.min(Semaphore::MAX_PERMITS),
+            self.config
+                .limits
+                .max_connections
+                .min(Semaphore::MAX_PERMITS),
         ));
         let graceful = GracefulShutdown::new();
         let mut http = http1::Builder::new();

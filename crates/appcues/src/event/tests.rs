@@ -137,7 +137,7 @@ fn json() -> impl Strategy<Value = Value> {
 }
 
 /// What a field should hold, by a reading that has nothing in common with the walk.
-fn expected<'v>(value: &'v Value, field: Field) -> Option<&'v Value> {
+fn expected(value: &Value, field: Field) -> Option<&Value> {
     let found = field
         .path()
         .split('.')

@@ -34,8 +34,7 @@ fn value(array: &dyn Array, index: usize) -> String {
                 .as_primitive::<TimestampMillisecondType>()
                 .value(index);
             jiff::Timestamp::from_millisecond(millis)
-                .unwrap()
-                .to_string()
+                .map_or_else(|error| error.to_string(), |time| time.to_string())
         }
         DataType::List(_) => {
             let list = array.as_list::<i32>().value(index);

@@ -1,0 +1,158 @@
+use std::{io, mem, sync::Arc, thread, time::Instant};
+
+use tokio::sync::SetOnce;
+
+use crate::{
+    AppendError,
+    disk::{DiskFile, segment_name},
+    group::Group,
+    journal::Shared,
+    segment::{HEADER, Header, Seal},
+};
+
+/// Writes groups of records, one after the other, and tells their appenders.
+///
+/// Whatever goes wrong ends the segment: it is never written to again, the next one begins beyond all that may have reached
+/// the old one, and its header says how much of the old one counts. So an fsync that failed is never asked again whether
+/// it meant it.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    active: Option<Active>,
+    /// Where a new segment begins: beyond all that was ever attempted.
+    next_base: u64,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Active {
+    base: u64,
+    len: u64,
+    file: Arc<dyn DiskFile>,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, next_base: u64) -> Self {
+        Self {
+            shared,
+            active: None,
+            next_base,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Runs in a thread of its own until the journal is closed, then sets `ended`.
+    pub(crate) fn spawn(mut self, ended: Arc<SetOnce<()>>) -> io::Result<()> {
+        let end = End {
+            shared: Some(Arc::clone(&self.shared)),
+            ended,
+        };
+        let run = move || {
+            while let Some(group) = self.shared.pending.wait(mem::take(&mut self.buffer)) {
+                self.commit(group);
+            }
+            drop(self);
+            drop(end);
+        };
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(run)?;
+        Ok(())
+    }
+
+    /// Makes a group durable and resolves its appends.
+    pub(crate) fn commit(&mut self, mut group: Group) {
+        let outcome = self.write(&mut group);
+        match &outcome {
+            Ok(_) => self.shared.counters.appended(group.records, group.len()),
+            Err(error) => {
+                tracing::warn!(%error, records = group.records, "records could not be journaled");
+                self.shared.release(group.len());
+            }
+        }
+        self.buffer = group.resolve(outcome);
+        // One burst should not hold its memory for good.
+        self.buffer.shrink_to(1 << 20);
+    }
+
+    fn write(&mut self, group: &mut Group) -> Result<u64, AppendError> {
+        let shared = Arc::clone(&self.shared);
+        if !shared.reserve.ready() {
+            return Err(AppendError::DiskFull);
+        }
+        let room = shared.options.segment_bytes.saturating_sub(group.len());
+        let active = self.active.take().filter(|active| active.len <= room);
+        let created = active.is_none();
+        let Active { base, len, file } = match active {
+            Some(active) => active,
+            None => self.create()?,
+        };
+
+        let first = len.max(HEADER as u64);
+        let end = first + group.len();
+        self.next_base = base + end;
+        Seal::new(&shared.identity, base).apply(&mut group.bytes[HEADER..], first);
+        let bytes = match created {
+            true => self.with_header(base, group),
+            false => &group.bytes[HEADER..],
+        };
+        let written = file.write_at(bytes, len).and_then(|()| {
+            let began = Instant::now();
+            file.sync_data()?;
+            if created {
+                shared.disk.sync_dir("")?;
+            }
+            shared.counters.synced(began.elapsed());
+            Ok(())
+        });
+        if let Err(error) = written {
+            // To free the space, and for the reader's sake who opens this next. Nothing depends on it.
+            let _ = match created {
+                true => shared.disk.remove(&segment_name(base)),
+                false => file.truncate(len),
+            };
+            return Err(error.into());
+        }
+        self.active = Some(Active {
+            base,
+            len: end,
+            file,
+        });
+        shared.grown(base, end, group.len());
+        Ok(base + first)
+    }
+
+    fn create(&mut self) -> Result<Active, AppendError> {
+        let base = self.next_base;
+        // If this fails the name may be taken all the same: the next attempt uses another.
+        self.next_base += HEADER as u64;
+        let file = self.shared.disk.create(&segment_name(base))?;
+        Ok(Active { base, len: 0, file })
+    }
+
+    fn with_header<'a>(&self, base: u64, group: &'a mut Group) -> &'a [u8] {
+        let header = Header {
+            base,
+            previous_end: self.shared.end(),
+            identity: self.shared.identity,
+        };
+        header.encode(group.header());
+        &group.bytes
+    }
+}
+
+/// Closes the journal when the committer ends, for whatever reason.
+struct End {
+    shared: Option<Arc<Shared>>,
+    ended: Arc<SetOnce<()>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // The lock goes with the last owner of `shared`, so before anybody is told.
+        if let Some(shared) = self.shared.take() {
+            shared.ended();
+        }
+        let _ = self.ended.set(());
+    }
+}

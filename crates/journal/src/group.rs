@@ -1,0 +1,200 @@
+use std::{
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Semaphore, SetOnce};
+
+use crate::{
+    AppendError,
+    segment::{HEADER, push_record, record_len},
+};
+
+/// What became of a group: the position of its first record, or why it failed.
+type Outcome = SetOnce<Result<u64, AppendError>>;
+
+/// Records that share one write and one fsync.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// Room for a segment header, so that one write can begin a segment, then the records.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) records: u64,
+    permits: usize,
+    outcome: Arc<Outcome>,
+}
+
+impl Group {
+    fn new(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        buffer.resize(HEADER, 0);
+        Self {
+            bytes: buffer,
+            records: 0,
+            permits: 0,
+            outcome: Arc::default(),
+        }
+    }
+
+    /// Bytes of the records alone.
+    pub(crate) fn len(&self) -> u64 {
+        (self.bytes.len() - HEADER) as u64
+    }
+
+    /// Where a segment's header goes if this group begins one.
+    pub(crate) fn header(&mut self) -> &mut [u8; HEADER] {
+        self.bytes
+            .first_chunk_mut()
+            .expect("every group begins with room for a header")
+    }
+
+    /// Tells every waiting append, and returns the buffer for reuse.
+    pub(crate) fn resolve(mut self, outcome: Result<u64, AppendError>) -> Vec<u8> {
+        // Set once only: this is the one place before the drop.
+        let _ = self.outcome.set(outcome);
+        mem::take(&mut self.bytes)
+    }
+}
+
+impl Drop for Group {
+    /// Should the committer ever die, nobody is left waiting.
+    fn drop(&mut self) {
+        let _ = self.outcome.set(Err(AppendError::Closed));
+    }
+}
+
+/// A record's place in its group, to wait for.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    offset: u64,
+    outcome: Arc<Outcome>,
+}
+
+impl Ticket {
+    /// The record's position, once it is durable.
+    pub(crate) async fn position(self) -> Result<u64, AppendError> {
+        let first = self.outcome.wait().await.clone()?;
+        Ok(first + self.offset)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn now(&self) -> Option<Result<u64, AppendError>> {
+        let first = self.outcome.get()?.clone();
+        Some(first.map(|first| first + self.offset))
+    }
+}
+
+/// The group that appends join while the one before it is being written.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Bytes that may still join. Fair, so that a large record is not overtaken for ever by small ones.
+    space: Semaphore,
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    group: Group,
+    closed: bool,
+}
+
+impl Pending {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                group: Group::new(Vec::new()),
+                closed: false,
+            }),
+            wake: Condvar::new(),
+            space: Semaphore::new(max_bytes),
+            max_bytes,
+        }
+    }
+
+    /// Waits until a payload of `len` bytes may join.
+    pub(crate) async fn admit(&self, len: usize) -> Result<Admission<'_>, AppendError> {
+        let permits = record_len(len).min(self.max_bytes);
+        let permit = self.space.acquire_many(permits as u32).await;
+        let permit = permit.map_err(|_| AppendError::Closed)?;
+        Ok(Admission {
+            pending: self,
+            permit,
+        })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Refuses further appends; the committer ends when it has written what is pending.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.space.close();
+        self.wake.notify_one();
+    }
+
+    /// Drops, and so fails, the records that nobody will write.
+    pub(crate) fn abandon(&self) {
+        self.lock().group = Group::new(Vec::new());
+    }
+
+    /// Waits for records and takes them; `None` when closed and empty.
+    pub(crate) fn wait(&self, buffer: Vec<u8>) -> Option<Group> {
+        let waiting = |state: &mut State| state.group.records == 0 && !state.closed;
+        let state = self.wake.wait_while(self.lock(), waiting);
+        self.swap(state.unwrap_or_else(PoisonError::into_inner), buffer)
+    }
+
+    /// Takes the records that are there.
+    #[cfg(test)]
+    pub(crate) fn take(&self) -> Option<Group> {
+        self.swap(self.lock(), Vec::new())
+    }
+
+    fn swap(&self, mut state: MutexGuard<'_, State>, buffer: Vec<u8>) -> Option<Group> {
+        if state.group.records == 0 {
+            return None;
+        }
+        let group = mem::replace(&mut state.group, Group::new(buffer));
+        drop(state);
+        self.space.add_permits(group.permits);
+        Some(group)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to join the pending group.
+#[derive(Debug)]
+pub(crate) struct Admission<'a> {
+    pending: &'a Pending,
+    permit: tokio::sync::SemaphorePermit<'a>,
+}
+
+impl Admission<'_> {
+    /// Adds a record, unless the journal was closed meanwhile.
+    pub(crate) fn join(self, parts: &[&[u8]], len: usize, payload_crc: u32) -> Option<Ticket> {
+        let mut state = self.pending.lock();
+        if state.closed {
+            return None;
+        }
+        let group = &mut state.group;
+        let ticket = Ticket {
+            offset: group.len(),
+            outcome: Arc::clone(&group.outcome),
+        };
+        push_record(&mut group.bytes, parts, len, payload_crc);
+        group.records += 1;
+        group.permits += self.permit.num_permits();
+        let first = group.records == 1;
+        drop(state);
+        self.permit.forget();
+        if first {
+            self.pending.wake.notify_one();
+        }
+        Some(ticket)
+    }
+}

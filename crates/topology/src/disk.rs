@@ -1,0 +1,277 @@
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::try_join_all;
+use futures::stream::{BoxStream, FuturesOrdered};
+use futures::{FutureExt as _, StreamExt as _};
+use landfall_core::{
+    Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Outcome, Position, Refusal, StateStore,
+    Timestamp, delivery_channel,
+};
+use landfall_journal::{AppendError, Journal, Options, Reader, Record};
+
+use tokio::time::sleep;
+
+use crate::readiness::Readiness;
+use crate::{BufferConfig, WhenFull};
+
+/// The journal's one reader.
+const CURSOR: &str = "sink";
+
+/// Appends that may wait for their fsync at the same time.
+const APPENDS_AT_A_TIME: usize = 16 * 1024;
+
+/// What one delivery to the sink may hold, and how many may wait for it.
+const EVENTS_A_DELIVERY: usize = 1024;
+const BYTES_A_DELIVERY: usize = 1024 * 1024;
+const DELIVERIES_AHEAD: usize = 2;
+
+/// Before what a sink refused is delivered again.
+const REDELIVERY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A durable buffer: deliveries are acknowledged once they are fsynced, and given to the sink from disk.
+#[derive(Debug)]
+pub(crate) struct DiskBuffer {
+    journal: Journal,
+    reader: Reader,
+    when_full: WhenFull,
+    max_size: u64,
+}
+
+impl DiskBuffer {
+    pub(crate) async fn open(directory: &Path, config: &BufferConfig) -> Result<Self, String> {
+        let options = Options {
+            max_bytes: config.max_size,
+            ..Options::default()
+        };
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
+        let journal = Journal::open(directory, options).await;
+        let journal = journal.map_err(|error| failed(&error))?;
+        let reader = journal
+            .reader(CURSOR)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(Self {
+            journal,
+            reader,
+            when_full: config.when_full,
+            max_size: config.max_size,
+        })
+    }
+
+    /// Tells this writer from all others.
+    pub(crate) fn writer_id(&self) -> String {
+        let id = self.journal.id();
+        let (short, _) = id.split_at(8);
+        hex::encode(short)
+    }
+
+    pub(crate) fn state(&self) -> Arc<dyn StateStore> {
+        Arc::new(State(self.journal.state()))
+    }
+
+    /// Begins to take deliveries from `input`; what is journaled comes out of the stream, in order.
+    ///
+    /// When `input` ends, the stream goes on to the end of the journal and ends too.
+    pub(crate) fn start(
+        self,
+        id: &str,
+        input: DeliveryReceiver,
+        readiness: &Readiness,
+    ) -> BoxStream<'static, Delivery> {
+        readiness.watch_journal(id, self.journal.clone(), self.max_size);
+        let (sender, output) = delivery_channel(DELIVERIES_AHEAD);
+        let writing = write(
+            self.journal,
+            input,
+            self.when_full,
+            readiness.clone(),
+            id.to_owned(),
+        );
+        tokio::spawn(writing);
+        tokio::spawn(read(self.reader, sender));
+        output.boxed()
+    }
+}
+
+async fn write(
+    journal: Journal,
+    input: DeliveryReceiver,
+    when_full: WhenFull,
+    readiness: Readiness,
+    id: String,
+) {
+    let append = |Delivery { events, ack }| {
+        let (journal, readiness, id) = (&journal, &readiness, &id);
+        async move {
+            let appends = events.iter().map(|event| append(journal, event, when_full));
+            match try_join_all(appends).await {
+                Ok(_) => ack.durable(),
+                Err(error) => {
+                    readiness.refused(id, &error);
+                    ack.refuse(match error {
+                        AppendError::Full => Refusal::Full,
+                        _ => Refusal::Failed,
+                    });
+                }
+            }
+        }
+    };
+    input.for_each_concurrent(APPENDS_AT_A_TIME, append).await;
+    // Tells the reader that nothing more will come.
+    journal.close().await;
+}
+
+async fn append(
+    journal: &Journal,
+    event: &Event,
+    when_full: WhenFull,
+) -> Result<landfall_journal::Position, AppendError> {
+    let head = encode_head(event.received_at);
+    let parts: [&[u8]; 2] = [&head, &event.body];
+    match when_full {
+        WhenFull::Reject => journal.append(&parts).await,
+        WhenFull::Block => journal.append_waiting(&parts).await,
+    }
+}
+
+/// Delivers what is in the journal, and moves its cursor as deliveries are acknowledged.
+async fn read(mut reader: Reader, out: DeliverySender) {
+    let mut out = Some(out);
+    // In the order of the journal, since the cursor can only move over what is acknowledged without a gap.
+    let mut unanswered = FuturesOrdered::new();
+    while out.is_some() || !unanswered.is_empty() {
+        let start = reader.position();
+        tokio::select! {
+            biased;
+            Some(answered) = unanswered.next(), if !unanswered.is_empty() => {
+                let (durable, refused) = settle(answered, &mut unanswered);
+                if let Some(end) = durable
+                    && let Err(error) = reader.commit(end).await
+                {
+                    tracing::warn!(%error, "cannot move the journal's cursor; it moves with the next batch");
+                }
+                if let Some(start) = refused {
+                    if out.as_ref().is_none_or(DeliverySender::is_closed) {
+                        return;
+                    }
+                    unanswered = FuturesOrdered::new();
+                    sleep(REDELIVERY_PAUSE).await;
+                    reader.seek(start);
+                }
+            }
+            records = reader.next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY), if out.is_some() => {
+                let records = match records {
+                    Ok(records) => records,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot read the journal; trying again");
+                        sleep(REDELIVERY_PAUSE).await;
+                        continue;
+                    }
+                };
+                let Some(sender) = out.as_ref().filter(|_| !records.is_empty()) else {
+                    // The journal is closed and read to its end: the sink's input ends too.
+                    out = None;
+                    continue;
+                };
+                let (ack, answer) = Ack::channel();
+                let end = reader.position();
+                unanswered.push_back(answer.map(move |outcome| Answered { start, end, outcome }));
+                let events = records.into_iter().filter_map(decode_record).collect();
+                sender.send(Delivery::new(events, ack)).await;
+            }
+        }
+    }
+}
+
+/// How the delivery of a stretch of the journal ended.
+struct Answered {
+    start: landfall_journal::Position,
+    end: landfall_journal::Position,
+    outcome: Outcome,
+}
+
+/// Takes all answers that are there: up to where everything is durable, and from where something was refused.
+fn settle<F: Future<Output = Answered>>(
+    first: Answered,
+    unanswered: &mut FuturesOrdered<F>,
+) -> (
+    Option<landfall_journal::Position>,
+    Option<landfall_journal::Position>,
+) {
+    let mut durable = None;
+    let mut answered = Some(first);
+    while let Some(Answered {
+        start,
+        end,
+        outcome,
+    }) = answered
+    {
+        if outcome != Outcome::Durable {
+            return (durable, Some(start));
+        }
+        durable = Some(end);
+        answered = unanswered.next().now_or_never().flatten();
+    }
+    (durable, None)
+}
+
+/// What stands before the body in a record: the version of this layout, then `received_at` in milliseconds since the
+/// Unix epoch, little-endian.
+const RECORD_VERSION: u8 = 1;
+const HEAD_LENGTH: usize = 9;
+
+fn encode_head(received_at: Timestamp) -> [u8; HEAD_LENGTH] {
+    let mut head = [RECORD_VERSION; HEAD_LENGTH];
+    head[1..].copy_from_slice(&received_at.as_millis().to_le_bytes());
+    head
+}
+
+/// The event in a record of a sink's journal; `None`, and logged, if another version wrote it.
+pub fn decode_record(record: Record) -> Option<Event> {
+    let Some((&[RECORD_VERSION, ref millis @ ..], _)) =
+        record.payload.split_first_chunk::<HEAD_LENGTH>()
+    else {
+        tracing::error!(
+            position = record.position.get(),
+            "a record of the journal was not written by this version; it stays in the journal's files until they are deleted"
+        );
+        return None;
+    };
+    Some(Event {
+        received_at: Timestamp::from_millis(i64::from_le_bytes(*millis)),
+        body: record.payload.slice(HEAD_LENGTH..),
+        position: Some(Position::new(record.position.get())),
+    })
+}
+
+/// The journal's blobs, as a sink sees them.
+#[derive(Debug)]
+struct State(landfall_journal::State);
+
+#[async_trait]
+impl StateStore for State {
+    async fn put(&self, name: &str, value: Bytes) -> io::Result<()> {
+        self.0.put(name, value).await
+    }
+
+    async fn get(&self, name: &str) -> io::Result<Option<Bytes>> {
+        Ok(self.0.get(name).await?.map(Bytes::from))
+    }
+
+    async fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list().await
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to).await
+    }
+
+    async fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name).await
+    }
+}
