@@ -227,11 +227,14 @@ fn a_secret_in_the_wrong_place_is_refused_and_not_shown() {
     let landfall = with_secret();
     let place = r#"secrets = ["${APPCUES_WEBHOOK_SECRET}"]"#;
     for wrong in [
-        r#"secrets = "${APPCUES_WEBHOOK_SECRET}""#,
         r#"secrets = { a = "${APPCUES_WEBHOOK_SECRET}" }"#,
         r#"secrets = [["${APPCUES_WEBHOOK_SECRET}"]]"#,
         r#"secret = "${APPCUES_WEBHOOK_SECRET}""#,
-        r#"secrets = ["${APPCUES_WEBHOOK_SECRET}""#,
+        // Not TOML, with the secret itself in the line.
+        r#"secrets = ["a secret only of this test"#,
+        r#"secrets = ["x"]
+        [sinks.lake.storage]
+        secret_access_key = ["${APPCUES_WEBHOOK_SECRET}"]"#,
     ] {
         let config = CONFIG.replace(place, wrong);
         for command in ["run", "validate"] {

@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import sys
+import time
 
 import duckdb
 import pyarrow
@@ -53,6 +54,17 @@ def nested_fields(field: pyarrow.Field):
     yield field
     for index in range(field.type.num_fields):
         yield from nested_fields(field.type.field(index))
+
+
+def landed_files(lake: pathlib.Path, rows: int, wait_secs: int) -> list[pathlib.Path]:
+    """All files, as soon as they hold this many rows or the wait is over."""
+    deadline = time.monotonic() + wait_secs
+    while True:
+        files = sorted(lake.rglob("*.parquet"))
+        landed = sum(pyarrow.parquet.read_metadata(path).num_rows for path in files)
+        if landed >= rows or time.monotonic() >= deadline:
+            return files
+        time.sleep(0.02)
 
 
 def check_layout(lake: pathlib.Path, files: list[pathlib.Path]) -> None:
@@ -172,11 +184,12 @@ def main() -> None:
     arguments.add_argument("--expected", required=True, type=pathlib.Path, help="the folder of the expected values")
     arguments.add_argument("--received-from", required=True, type=int, help="epoch milliseconds")
     arguments.add_argument("--received-to", required=True, type=int, help="epoch milliseconds")
+    arguments.add_argument("--wait-secs", type=int, default=0, help="how long to wait until all rows are there")
     given = arguments.parse_args()
 
     expected = json.loads((given.expected / "events.json").read_text())
     columns = json.loads((given.expected / "columns.json").read_text())
-    files = sorted(given.lake.rglob("*.parquet"))
+    files = landed_files(given.lake, len(expected), given.wait_secs)
     if not files:
         sys.exit(f"no Parquet file below {given.lake}")
 

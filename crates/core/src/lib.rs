@@ -28,6 +28,7 @@ mod ack;
 mod component;
 mod delivery;
 mod event;
+mod kill_point;
 mod secret;
 mod setting;
 mod shutdown;
@@ -39,6 +40,7 @@ pub use component::{
 };
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use event::{Event, Position, Timestamp};
+pub use kill_point::kill_point;
 pub use secret::{Secret, secrets};
 pub use setting::{lenient, lenient_option, string_map};
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -152,6 +152,11 @@ impl Instance {
         self.process.stderr()
     }
 
+    /// Whether the process has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.process.status().is_none()
+    }
+
     /// Asks it to stop with SIGTERM, and waits until it has.
     ///
     /// # Panics

@@ -86,10 +86,18 @@ impl Request {
     /// If no whole answer comes within half a minute.
     #[track_caller]
     pub fn send(&self, address: SocketAddr) -> Response {
-        match exchange(address, &self.to_bytes()) {
+        match self.try_send(address) {
             Ok(response) => response,
             Err(error) => panic!("no answer to\n{}{error}", self.head),
         }
+    }
+
+    /// Sends the request to `address` and waits for its answer.
+    ///
+    /// # Errors
+    /// What kept a whole answer from coming, such as the end of the server.
+    pub fn try_send(&self, address: SocketAddr) -> io::Result<Response> {
+        exchange(address, &self.to_bytes())
     }
 }
 

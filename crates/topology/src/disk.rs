@@ -98,6 +98,11 @@ impl DiskBuffer {
     }
 }
 
+/// Whether a journal lives in `directory`.
+pub(crate) fn is_journal(directory: &Path) -> bool {
+    directory.join("identity").is_file()
+}
+
 async fn write(
     journal: Journal,
     input: DeliveryReceiver,

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::api::router;
 use crate::config::{Config, ConfigError, SinkOuter};
-use crate::disk::DiskBuffer;
+use crate::disk::{DiskBuffer, is_journal};
 use crate::readiness::Readiness;
 use crate::{BufferType, WhenFull};
 
@@ -85,6 +85,7 @@ impl Topology {
                 Err(error) => problems.push(format!("sources.{id}: {error}")),
             }
         }
+        warn_of_orphans(&config.data_dir, &sinks);
         match api {
             Ok(api) if problems.is_empty() => Ok(Self {
                 api,
@@ -242,6 +243,20 @@ async fn build_sink(id: &str, outer: SinkOuter, data_dir: &Path) -> Result<Built
         buffer,
         sink: sink.map_err(|error| error.to_string())?,
     })
+}
+
+/// Events that were accepted for a sink which is no longer configured would wait for ever, and nobody would know.
+fn warn_of_orphans(data_dir: &Path, sinks: &BTreeMap<String, BuiltSink>) {
+    let folders = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+    for folder in folders.filter(|folder| is_journal(&folder.path())) {
+        let name = folder.file_name();
+        if !sinks.keys().any(|id| name == **id) {
+            tracing::warn!(
+                journal = %folder.path().display(),
+                "no sink uses this journal; `landfall journal inspect` shows whether it holds events"
+            );
+        }
+    }
 }
 
 /// Gives every delivery to each of `outputs`; it is durable once it is so in all of them.

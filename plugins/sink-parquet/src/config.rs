@@ -118,7 +118,13 @@ impl Component for ParquetConfig {
 impl SinkConfig for ParquetConfig {
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
         let lake = Lake::open(&self.uri, &self.storage)?;
-        lake.probe(&context.writer_id).await?;
+        if let Err(error) = lake.probe(&context.writer_id).await {
+            // A remote store may be away for a while, which must not keep a durable buffer from taking events.
+            if lake.is_local() || context.state.is_none() {
+                return Err(error);
+            }
+            tracing::error!(%error, "events are kept in the buffer until this is mended");
+        }
         Ok(Box::new(ParquetSink::new(lake, self, context)))
     }
 

@@ -3,12 +3,17 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use landfall_core::BuildError;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::time::timeout;
 use url::Url;
+
+/// The store's own retries go on for minutes; whoever waits for the probe wants to know sooner.
+const PROBE_TIME: Duration = Duration::from_secs(10);
 
 /// The place where files land: a store and a prefix in it.
 #[derive(Clone, Debug)]
@@ -51,8 +56,23 @@ impl Lake {
         })
     }
 
+    pub(crate) fn is_local(&self) -> bool {
+        self.directory.is_some()
+    }
+
     /// Writes, reads and deletes a small object.
     pub(crate) async fn probe(&self, nonce: &str) -> Result<(), BuildError> {
+        timeout(PROBE_TIME, self.write_read_delete(nonce))
+            .await
+            .unwrap_or_else(|_| {
+                Err(BuildError(format!(
+                    "uri \"{}\": the store does not answer within {PROBE_TIME:?}",
+                    self.uri
+                )))
+            })
+    }
+
+    async fn write_read_delete(&self, nonce: &str) -> Result<(), BuildError> {
         const CONTENT: &[u8] = b"landfall";
         let name = format!("_landfall/probe-{nonce}");
         let path = self.path(&name);

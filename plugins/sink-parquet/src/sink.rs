@@ -9,6 +9,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use landfall_core::{
     Ack, Delivery, Event, Outcome, Position, Refusal, Sink, SinkContext, SinkError, Timestamp,
+    kill_point,
 };
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
@@ -324,10 +325,14 @@ async fn land_planned(
         },
         keys: closed.keys.clone(),
     };
+    kill_point("plan");
     persist("write a batch plan", || plans.begin(&plan)).await;
+    kill_point("planned");
     persist("upload a batch", || upload(lake, &closed.files)).await;
+    kill_point("uploaded");
     persist("delete a file", || lake.delete(&abandoned)).await;
     persist("record a landed batch", || plans.finish(&plan)).await;
+    kill_point("landed");
     if let Err(error) = plans.expire(&plan).await {
         tracing::warn!(%error, "cannot remove an old batch plan; it is tried again with the next");
     }
@@ -336,8 +341,10 @@ async fn land_planned(
 async fn upload(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
     stream::iter(files)
         .map(Ok)
-        .try_for_each_concurrent(UPLOADS_AT_A_TIME, |file| {
-            lake.put(&file.name, file.content.clone())
+        .try_for_each_concurrent(UPLOADS_AT_A_TIME, async |file| {
+            lake.put(&file.name, file.content.clone()).await?;
+            kill_point("file");
+            Ok(())
         })
         .await
 }
