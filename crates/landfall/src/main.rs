@@ -33,10 +33,7 @@ async fn main() -> ExitCode {
         Command::Demo { dir } => demo::demo(dir).await,
         Command::Send(send) => send::send(send).await,
         Command::Validate { config } => validate::validate(config.as_deref()).await,
-        Command::Schema { dialect, uri } => {
-            schema::print(dialect, &uri);
-            Ok(())
-        }
+        Command::Schema { dialect, uri } => schema::print(dialect, &uri),
         Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
         Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
         Command::Completions { shell } => {
@@ -51,6 +48,8 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // The reader of a pipe, such as `head`, has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             if error.is::<ConfigError>() {
@@ -60,6 +59,12 @@ async fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Logs go to standard error: for people on a terminal, as JSON lines anywhere else.

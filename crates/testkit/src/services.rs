@@ -10,7 +10,7 @@ pub const SERVICES_VARIABLE: &str = "LANDFALL_SERVICES";
 /// The folder of the services: `$LANDFALL_SERVICES`, else `services` in cargo's target directory.
 ///
 /// The target directory is found from the running executable, which lies inside it, so that `CARGO_TARGET_DIR` and
-/// `build.target-dir` need no reading. Cargo marks its root with a `CACHEDIR.TAG`.
+/// `build.target-dir` need no reading.
 ///
 /// # Errors
 /// `NotFound` if the executable was copied out of a target directory.
@@ -30,10 +30,13 @@ pub fn directory() -> io::Result<PathBuf> {
     })
 }
 
+/// What cargo writes into the root of a target directory. The tag is missing where somebody else made the directory.
+const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
+
 fn below_target(executable: &Path) -> Option<PathBuf> {
     executable
         .ancestors()
-        .find(|ancestor| ancestor.join("CACHEDIR.TAG").is_file())
+        .find(|ancestor| MARKS.iter().any(|mark| ancestor.join(mark).is_file()))
         .map(|target| target.join("services"))
 }
 
@@ -89,15 +92,17 @@ mod tests {
 
     #[test]
     fn the_services_lie_in_the_target_directory_that_holds_the_executable() {
-        let target = tempfile::tempdir().unwrap();
-        std::fs::write(target.path().join("CACHEDIR.TAG"), "").unwrap();
-        let expected = Some(target.path().join("services"));
-        for executable in [
-            "debug/xtask",
-            "debug/deps/main_job-0123",
-            "x86_64-unknown-linux-musl/release/deps/main_job-0123",
-        ] {
-            assert_eq!(below_target(&target.path().join(executable)), expected);
+        for mark in MARKS {
+            let target = tempfile::tempdir().unwrap();
+            std::fs::write(target.path().join(mark), "").unwrap();
+            let expected = Some(target.path().join("services"));
+            for executable in [
+                "debug/xtask",
+                "debug/deps/main_job-0123",
+                "x86_64-unknown-linux-musl/release/deps/main_job-0123",
+            ] {
+                assert_eq!(below_target(&target.path().join(executable)), expected);
+            }
         }
     }
 

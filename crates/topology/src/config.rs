@@ -133,6 +133,7 @@ impl Config {
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
         };
+        let mut all_read = true;
         for (id, table) in file.sources {
             match read_source(table, registry) {
                 Ok(source) => {
@@ -140,7 +141,10 @@ impl Config {
                     problems.extend(with_prefix(&format!("sources.{id}."), found));
                     config.sources.insert(id, source);
                 }
-                Err(problem) => problems.push(format!("sources.{id}{problem}")),
+                Err(problem) => {
+                    all_read = false;
+                    problems.push(format!("sources.{id}{problem}"));
+                }
             }
         }
         for (id, table) in file.sinks {
@@ -151,12 +155,15 @@ impl Config {
                     problems.extend(with_prefix(&format!("sinks.{id}."), found));
                     config.sinks.insert(id, sink);
                 }
-                Err(problem) => problems.push(format!("sinks.{id}{problem}")),
+                Err(problem) => {
+                    all_read = false;
+                    problems.push(format!("sinks.{id}{problem}"));
+                }
             }
         }
         // With a component missing, the wiring would only show the same mistake again.
-        if problems.is_empty() {
-            problems = config.wiring_problems();
+        if all_read {
+            problems.extend(config.wiring_problems());
         }
         if problems.is_empty() {
             Ok(config)

@@ -172,7 +172,7 @@ impl Worker {
             let full;
             (self.open, queue, full) = blocking(fill).await?.map_err(encoding)?;
             let overdue = |due: Due| due.at_last <= Instant::now();
-            if full || self.open.due.is_some_and(overdue) {
+            if full || self.open.due.is_some_and(overdue) || self.holds_only_duplicates() {
                 self.land().await?;
             }
         }
@@ -182,29 +182,37 @@ impl Worker {
     /// Gives each event its position, and drops what an earlier run has landed.
     fn queue(&mut self, deliveries: Vec<Delivery>) -> VecDeque<Item> {
         let mut queue = VecDeque::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            let mut ack = Some(delivery.ack);
-            let mut events = delivery.events.into_iter().peekable();
-            while let Some(event) = events.next() {
+        for Delivery { events, ack } in deliveries {
+            // Behind a disk buffer no batch is ever refused, and the last event answers for all. Otherwise each answers
+            // for itself, since the delivery may end in another batch than it began in.
+            let mut acks = match self.plans {
+                None if !events.is_empty() => ack.split(events.len()),
+                _ => vec![ack],
+            };
+            let mut left = events.len();
+            for event in events {
                 let position = event.position.unwrap_or_else(|| {
                     self.next_position += 1;
                     Position::new(self.next_position)
                 });
-                if self.landed.is_some_and(|landed| position <= landed) {
-                    continue;
+                if self.landed.is_none_or(|landed| landed < position) {
+                    let ack = if acks.len() == left { acks.pop() } else { None };
+                    queue.push_back(Item {
+                        event,
+                        position,
+                        ack,
+                    });
                 }
-                let is_last = events.peek().is_none();
-                queue.push_back(Item {
-                    event,
-                    position,
-                    ack: ack.take_if(|_| is_last),
-                });
+                left -= 1;
             }
-            if let Some(ack) = ack {
-                ack.durable();
-            }
+            acks.into_iter().for_each(Ack::durable);
         }
         queue
+    }
+
+    /// Whether all that the open batch could do is answer. What it answers for has landed.
+    fn holds_only_duplicates(&self) -> bool {
+        self.pending.is_none() && self.open.batch.len() == 0
     }
 
     /// Lands the open batch and answers for it.

@@ -78,8 +78,7 @@ impl Source for AppcuesSource {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(self.config.limits.read_timeout_secs))
-            .max_headers(64)
-            .pipeline_flush(true);
+            .max_headers(64);
 
         loop {
             let accepted = async {
