@@ -4,6 +4,12 @@
 //! until it is answered 200, so that an event whose answer was lost with the process comes twice. In the end every event
 //! must stand in the Parquet files exactly once.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "an unmet expectation is a failed test"
+)]
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -84,7 +90,7 @@ fn no_event_is_lost_or_doubled_when_killed_at_any_step() {
         "cursor.write",
         "cursor.written",
     ] {
-        let mut instance = landfall.env("LANDFALL_KILL_AT", point).start(&config);
+        let mut instance = landfall.env("LANDFALL_KILL_AT", point).spawn(&config);
         let deadline = Instant::now() + Duration::from_secs(60);
         while instance.is_running() {
             assert!(
@@ -93,7 +99,9 @@ fn no_event_is_lost_or_doubled_when_killed_at_any_step() {
             );
             thread::sleep(Duration::from_millis(5));
         }
-        landfall = instance.kill();
+        let ended;
+        (ended, landfall) = instance.stop(Signal::KILL);
+        assert_eq!(ended.code, None, "{point} was not what ended it\n{ended}");
     }
     finish(landfall.env("LANDFALL_KILL_AT", ""), &config, load);
 }

@@ -27,17 +27,19 @@ impl Event {
     }
 }
 
-/// A place in a durable buffer. Positions only grow; the distance between two is in bytes of the buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A place in a durable log: the number of bytes before it since the log was created.
+///
+/// Positions only grow, over restarts and repairs too, and no two records ever share one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
 impl Position {
-    /// The position `bytes` from the beginning of the buffer.
+    /// The position with `bytes` bytes before it, as [`get`](Self::get) gave it.
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// The distance from the beginning of the buffer, in bytes.
+    /// The number of bytes before this position, to store or to name files with.
     pub const fn get(self) -> u64 {
         self.0
     }

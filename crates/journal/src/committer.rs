@@ -1,5 +1,6 @@
 use std::{io, mem, sync::Arc, thread, time::Instant};
 
+use landfall_core::kill_point;
 use tokio::sync::SetOnce;
 
 use crate::{
@@ -96,13 +97,16 @@ impl Committer {
             true => self.with_header(base, group),
             false => &group.bytes[HEADER..],
         };
+        kill_point("journal.write");
         let written = file.write_at(bytes, len).and_then(|()| {
+            kill_point("journal.sync");
             let began = Instant::now();
             file.sync_data()?;
             if created {
                 shared.disk.sync_dir("")?;
             }
             shared.counters.synced(began.elapsed());
+            kill_point("journal.synced");
             Ok(())
         });
         if let Err(error) = written {

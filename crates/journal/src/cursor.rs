@@ -4,6 +4,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use landfall_core::kill_point;
+
 use crate::{
     Position,
     disk::{self, CURSOR, Disk, DiskFile},
@@ -53,8 +55,10 @@ impl Cursor {
         // The sequence moves on with success only: until then the slot in doubt is the one to overwrite.
         let sequence = self.sequence + 1;
         let offset = sequence % 2 * SLOT_DISTANCE;
+        kill_point("cursor.write");
         self.file.write_at(&slot(sequence, position), offset)?;
         self.file.sync_data()?;
+        kill_point("cursor.written");
         (self.sequence, self.position) = (sequence, position);
         Ok(())
     }

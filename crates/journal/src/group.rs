@@ -41,6 +41,7 @@ impl Group {
     }
 
     /// Where a segment's header goes if this group begins one.
+    #[expect(clippy::expect_used, reason = "stated invariant")]
     pub(crate) fn header(&mut self) -> &mut [u8; HEADER] {
         self.bytes
             .first_chunk_mut()
@@ -196,5 +197,54 @@ impl Admission<'_> {
             self.pending.wake.notify_one();
         }
         Some(ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn join(pending: &Pending) -> Option<Ticket> {
+        pending.admit(1).await.ok()?.join(&[b"x"], 1, 0)
+    }
+
+    #[tokio::test]
+    async fn records_whose_group_is_dropped_fail_instead_of_waiting() {
+        let pending = Pending::new(1000);
+        let ticket = join(&pending).await.unwrap();
+        drop(pending.take());
+        assert!(matches!(ticket.position().await, Err(AppendError::Closed)));
+        let ticket = join(&pending).await.unwrap();
+        pending.abandon();
+        assert!(matches!(ticket.position().await, Err(AppendError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_the_journal_is_closed_is_still_handed_out_and_nothing_joins_it() {
+        let pending = Pending::new(1000);
+        let admission = pending.admit(1).await.unwrap();
+        let ticket = join(&pending).await.unwrap();
+        pending.close();
+        assert!(admission.join(&[b"x"], 1, 0).is_none());
+        assert!(pending.admit(1).await.is_err());
+        let group = pending.wait(Vec::new()).unwrap();
+        group.resolve(Ok(64));
+        assert_eq!(ticket.position().await.unwrap(), 64);
+        assert!(pending.wait(Vec::new()).is_none());
+    }
+
+    #[tokio::test]
+    async fn pending_bytes_are_bounded_until_the_group_is_taken() {
+        let pending = Pending::new(40);
+        join(&pending).await.unwrap();
+        join(&pending).await.unwrap();
+        let mut third = Box::pin(pending.admit(1));
+        assert!(poll(third.as_mut()).is_pending());
+        pending.take();
+        assert!(poll(third.as_mut()).is_ready());
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 }

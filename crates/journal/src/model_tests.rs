@@ -12,7 +12,7 @@ use std::{
 use proptest::prelude::*;
 
 use crate::{
-    AppendError, Options, Position, Record,
+    AppendError, Journal, Options, Position, Record,
     committer::Committer,
     group::Ticket,
     journal::Shared,
@@ -213,7 +213,7 @@ impl Sim {
             .shared
             .commit("sink", Position::new(self.reader.position()));
         self.trace
-            .push(format!("{:?}", done.as_ref().map_err(|error| error.kind())));
+            .push(format!("{:?}", done.as_ref().map_err(std::io::Error::kind)));
         if done.is_ok() {
             self.committed = self.committed.max(self.reader.position());
         }
@@ -458,4 +458,55 @@ fn a_full_disk_refuses_records_but_not_progress_and_resumes_by_itself() {
     sim.append(1).unwrap();
     sim.commit();
     assert_eq!(sim.acknowledged.len(), acknowledged + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_writers_on_a_failing_disk_lose_nothing_and_wait_for_ever_for_nothing() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let journal = Journal::open_on(Arc::new(disk.clone()), options())
+            .await
+            .unwrap();
+        disk.set_faults(Faults {
+            short_write: 500,
+            failed_write: 500,
+            failed_sync: 1000,
+            failed_read: 500,
+            lying_sync: 0,
+        });
+        let writers: Vec<_> = (0..16u32)
+            .map(|writer| {
+                let journal = journal.clone();
+                tokio::spawn(async move {
+                    let mut acknowledged = Vec::new();
+                    for i in 0..50 {
+                        let body = payload(writer * 1000 + i, 50);
+                        if let Ok(position) = journal.append(&[&body]).await {
+                            acknowledged.push((position, body));
+                        }
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        let mut acknowledged = Vec::new();
+        for writer in writers {
+            acknowledged.extend(writer.await.unwrap());
+        }
+        acknowledged.sort();
+        assert!(!acknowledged.is_empty());
+        disk.set_faults(Faults::default());
+        let mut reader = journal.reader("sink").await.unwrap();
+        let mut read = Vec::new();
+        while read.len() < acknowledged.len() {
+            let batch = reader.next(100, 100_000).await.unwrap();
+            read.extend(
+                batch
+                    .into_iter()
+                    .map(|record| (record.position, record.payload.to_vec())),
+            );
+        }
+        assert_eq!(read, acknowledged);
+        journal.close().await;
+    }
 }

@@ -71,7 +71,7 @@ impl Segments {
         let behind = index
             .len
             .iter()
-            .filter(|(base, len)| *base + *len <= position);
+            .take_while(|(base, len)| *base + *len <= position);
         behind
             .map(|(base, _)| *base)
             .filter(|base| Some(*base) != newest)

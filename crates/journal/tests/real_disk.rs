@@ -1,4 +1,5 @@
 //! Behaviour on the operating system's own file system.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -79,7 +79,7 @@ Examples:
         #[arg(long, default_value = "./lake")]
         uri: String,
     },
-    /// Look into a journal: the durable buffer of a sink, in <data_dir>/<sink>.
+    /// Look into a journal: the durable buffer of a sink, in data_dir/SINK.
     #[command(subcommand)]
     Journal(Journal),
     /// Print completions for a shell.

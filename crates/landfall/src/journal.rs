@@ -70,7 +70,7 @@ pub(crate) fn write_export(dir: &Path) -> anyhow::Result<()> {
     let records = export(dir).with_context(|| format!("cannot export {}", dir.display()))?;
     let mut out = BufWriter::new(io::stdout().lock());
     for record in records {
-        let Some(event) = decode_record(record?) else {
+        let Some(event) = decode_record(&record?) else {
             continue;
         };
         out.write_all(&json_line(&event.body)?)?;

@@ -97,22 +97,31 @@ impl Landfall {
     /// If it ends before that, or is not healthy within a minute.
     #[track_caller]
     pub fn start(self, config: &Path) -> Instance {
-        let mut command = self.command(["run", "--config"]);
-        let mut process = Process::spawn(command.arg(config));
+        let mut instance = self.spawn(config);
         let deadline = Instant::now() + LIMIT;
-        while !get(self.api, "/health").is_ok_and(|health| health.status == 200) {
-            if process.status().is_some() {
-                panic!("landfall ended at its start\n{}", process.wait(LIMIT));
+        while !get(instance.api(), "/health").is_ok_and(|health| health.status == 200) {
+            if !instance.is_running() {
+                panic!(
+                    "landfall ended at its start\n{}",
+                    instance.process.wait(LIMIT)
+                );
             }
             assert!(
                 Instant::now() < deadline,
                 "landfall is not healthy after {LIMIT:?}\n{}",
-                process.stderr()
+                instance.stderr()
             );
             thread::sleep(POLL_INTERVAL);
         }
+        instance
+    }
+
+    /// Starts `landfall run --config <config>` and does not wait for anything.
+    #[track_caller]
+    pub fn spawn(self, config: &Path) -> Instance {
+        let mut command = self.command(["run", "--config"]);
         Instance {
-            process,
+            process: Process::spawn(command.arg(config)),
             landfall: self,
         }
     }

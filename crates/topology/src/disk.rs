@@ -135,7 +135,7 @@ async fn append(
     journal: &Journal,
     event: &Event,
     when_full: WhenFull,
-) -> Result<landfall_journal::Position, AppendError> {
+) -> Result<Position, AppendError> {
     let head = encode_head(event.received_at);
     let parts: [&[u8]; 2] = [&head, &event.body];
     match when_full {
@@ -186,7 +186,7 @@ async fn read(mut reader: Reader, out: DeliverySender) {
                 let (ack, answer) = Ack::channel();
                 let end = reader.position();
                 unanswered.push_back(answer.map(move |outcome| Answered { start, end, outcome }));
-                let events = records.into_iter().filter_map(decode_record).collect();
+                let events = records.iter().filter_map(decode_record).collect();
                 sender.send(Delivery::new(events, ack)).await;
             }
         }
@@ -195,8 +195,8 @@ async fn read(mut reader: Reader, out: DeliverySender) {
 
 /// How the delivery of a stretch of the journal ended.
 struct Answered {
-    start: landfall_journal::Position,
-    end: landfall_journal::Position,
+    start: Position,
+    end: Position,
     outcome: Outcome,
 }
 
@@ -204,10 +204,7 @@ struct Answered {
 fn settle<F: Future<Output = Answered>>(
     first: Answered,
     unanswered: &mut FuturesOrdered<F>,
-) -> (
-    Option<landfall_journal::Position>,
-    Option<landfall_journal::Position>,
-) {
+) -> (Option<Position>, Option<Position>) {
     let mut durable = None;
     let mut answered = Some(first);
     while let Some(Answered {
@@ -237,7 +234,7 @@ fn encode_head(received_at: Timestamp) -> [u8; HEAD_LENGTH] {
 }
 
 /// The event in a record of a sink's journal; `None`, and logged, if another version wrote it.
-pub fn decode_record(record: Record) -> Option<Event> {
+pub fn decode_record(record: &Record) -> Option<Event> {
     let Some((&[RECORD_VERSION, ref millis @ ..], _)) =
         record.payload.split_first_chunk::<HEAD_LENGTH>()
     else {
@@ -250,7 +247,7 @@ pub fn decode_record(record: Record) -> Option<Event> {
     Some(Event {
         received_at: Timestamp::from_millis(i64::from_le_bytes(*millis)),
         body: record.payload.slice(HEAD_LENGTH..),
-        position: Some(Position::new(record.position.get())),
+        position: Some(record.position),
     })
 }
 

@@ -231,9 +231,10 @@ async fn build_sink(id: &str, outer: SinkOuter, data_dir: &Path) -> Result<Built
     };
     let context = SinkContext {
         id: id.to_owned(),
-        writer_id: buffer
-            .as_ref()
-            .map_or_else(random_id, DiskBuffer::writer_id),
+        writer_id: match &buffer {
+            Some(buffer) => buffer.writer_id(),
+            None => random_id()?,
+        },
         state: buffer.as_ref().map(DiskBuffer::state),
     };
     let sink = outer.config.build(context).await;
@@ -303,9 +304,8 @@ async fn serve_api(listener: TcpListener, readiness: Readiness) {
     }
 }
 
-fn random_id() -> String {
+fn random_id() -> Result<String, String> {
     let mut id = [0; 8];
-    // Without randomness from the system nothing here could be trusted, signatures least of all.
-    getrandom::fill(&mut id).expect("the system gives random bytes");
-    hex::encode(id)
+    getrandom::fill(&mut id).map_err(|error| format!("no randomness from the system: {error}"))?;
+    Ok(hex::encode(id))
 }

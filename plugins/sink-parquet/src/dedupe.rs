@@ -97,6 +97,12 @@ impl Index {
         if self.window.is_zero() {
             return Seen::Never;
         }
+        let now = Instant::now();
+        while let Some(oldest) = self.generations.front()
+            && oldest.expires <= now
+        {
+            self.generations.pop_front();
+        }
         let mut seen = Seen::Never;
         for Generation { keys, .. } in &self.generations {
             if keys.find(key.identity, |known| *known == key).is_some() {
@@ -107,7 +113,7 @@ impl Index {
                 seen = Seen::SameId;
             }
         }
-        self.current().add(key);
+        self.generation(now + self.window).add(key);
         seen
     }
 
@@ -135,18 +141,6 @@ impl Index {
                 }
             }
         }
-    }
-
-    fn current(&mut self) -> &mut Generation {
-        let now = Instant::now();
-        while self
-            .generations
-            .front()
-            .is_some_and(|oldest| oldest.expires <= now)
-        {
-            self.generations.pop_front();
-        }
-        self.generation(now + self.window)
     }
 
     /// The newest generation if its keys may stay until `expires`, else a new one.

@@ -407,6 +407,9 @@ fn report(closed: &Closed) {
     metrics::counter!("landfall_same_id_events_total").increment(same_id);
     metrics::counter!("landfall_quarantined_events_total").increment(quarantined);
     let files = closed.files.len();
+    if files == 0 {
+        return;
+    }
     tracing::info!(
         events,
         quarantined,
