@@ -10,8 +10,8 @@
     reason = "an unmet expectation is a failed test"
 )]
 
-use std::collections::HashMap;
-use std::fs::File;
+mod lake;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,10 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use arrow_array::Array as _;
-use arrow_array::cast::AsArray as _;
-use landfall_testkit::{Instance, Landfall, Request, Signal, files_below};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use landfall_testkit::{Instance, Landfall, Request, Signal};
+
+use crate::lake::landed_ids;
 
 const SECRET: &str = "a secret only of this test";
 const SENDERS: usize = 8;
@@ -147,26 +146,6 @@ fn land_everything(instance: Instance, count: usize) -> Instance {
         thread::sleep(Duration::from_millis(100));
     }
     instance
-}
-
-/// How often each id stands in the lake.
-fn landed_ids(lake: &Path) -> HashMap<String, usize> {
-    let mut ids = HashMap::new();
-    for file in files_below(lake, ".parquet") {
-        let file = File::open(file).expect("opening a landed file");
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a whole Parquet file");
-        for batch in reader.build().expect("reading a landed file") {
-            let batch = batch.expect("reading a landed file");
-            let column = batch
-                .column_by_name("event_id")
-                .expect("event_id is a column");
-            let column = column.as_string::<i32>();
-            for row in 0..column.len() {
-                *ids.entry(column.value(row).to_owned()).or_default() += 1;
-            }
-        }
-    }
-    ids
 }
 
 /// Senders that go on until they are stopped, whether there is a server or not.

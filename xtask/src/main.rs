@@ -1,10 +1,12 @@
 //! The workspace's own commands, run as `cargo xtask <command>`.
 
+mod bench;
 mod services;
 mod step;
 mod test;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -20,6 +22,15 @@ struct Arguments {
 enum XtaskCommand {
     /// Install what the tests need, then check format, lints and documentation and run all tests
     Test,
+    /// Measure the release binary: events a second, CPU an event, answer times
+    Bench {
+        /// How many connections send at the same time; one measurement each
+        #[arg(long, value_delimiter = ',', default_value = "1,64,512")]
+        connections: Vec<usize>,
+        /// How long each measurement sends at most
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
     /// What the tests need beside Rust
     #[command(subcommand)]
     Services(ServicesCommand),
@@ -34,6 +45,10 @@ enum ServicesCommand {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         XtaskCommand::Test => test::run_all(),
+        XtaskCommand::Bench {
+            connections,
+            seconds,
+        } => bench::run_all(&connections, Duration::from_secs(seconds)),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
     };
     match done {

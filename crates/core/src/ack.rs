@@ -20,6 +20,8 @@ pub enum Outcome {
 pub enum Refusal {
     /// The buffer is at its size limit.
     Full,
+    /// An event is larger than the buffer can ever take: sending it again is of no use.
+    TooLarge,
     /// The disk or the store refused it.
     Failed,
     /// The acknowledgement was dropped without an answer: the receiver is gone.

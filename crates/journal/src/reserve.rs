@@ -82,6 +82,8 @@ impl Reserve {
         // Random, so that a file system which compresses or finds duplicates sets aside as much as it will need.
         let mut chunk = vec![0; CHUNK.min(self.len as usize).max(8)];
         getrandom::fill(&mut chunk)?;
+        // What an attempt left that could not even be removed.
+        let _ = self.disk.remove(Self::NAME);
         let file = self.disk.create(Self::NAME)?;
         let filled = (0..self.len).step_by(CHUNK).try_for_each(|offset| {
             let len = (self.len - offset).min(CHUNK as u64) as usize;

@@ -248,3 +248,60 @@ impl Scanner {
         Ok((from + len <= self.block.len()).then(|| self.block.slice(from..from + len)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_what_the_documentation_says() {
+        let identity = Identity {
+            id: [1; 16],
+            salt: [2; 16],
+        };
+        let (mut header, base) = ([0; HEADER], 4096);
+        let stated = Header {
+            base,
+            previous_end: 4000,
+            identity,
+        };
+        stated.encode(&mut header);
+        assert_eq!(Header::decode(&header).unwrap(), stated);
+        let mut expected = b"LFJOURSG\x01\0\0\0\0\x10\0\0\0\0\0\0\xa0\x0f\0\0\0\0\0\0".to_vec();
+        expected.extend([1; 16]);
+        expected.extend([2; 16]);
+        expected.extend(crc32c::crc32c(&expected).to_le_bytes());
+        assert_eq!(header[..], expected);
+
+        let mut records = Vec::new();
+        push_record(&mut records, &[b"he", b"llo"], 5, crc32c::crc32c(b"hello"));
+        Seal::new(&identity, base).apply(&mut records, HEADER as u64);
+        let marker = [&[2; 16][..], &base.to_le_bytes()].concat();
+        let checked = [b"hello\x05\0\0\0", &4160u64.to_le_bytes()[..], &[2; 16]].concat();
+        let expected = [
+            &crc32c::crc32c(&marker).to_le_bytes()[..],
+            b"\x05\0\0\0",
+            &crc32c::crc32c(&checked).to_le_bytes(),
+            b"hello\0\0\0",
+        ];
+        assert_eq!(records, expected.concat());
+    }
+
+    #[test]
+    fn a_header_that_claims_the_impossible_is_damaged() {
+        for (base, previous_end) in [(MAX_BASE + 4, 0), (64, 128)] {
+            let mut header = [0; HEADER];
+            let identity = Identity {
+                id: [1; 16],
+                salt: [2; 16],
+            };
+            let impossible = Header {
+                base,
+                previous_end,
+                identity,
+            };
+            impossible.encode(&mut header);
+            assert_eq!(Header::decode(&header), Err(Unreadable::Damaged));
+        }
+    }
+}

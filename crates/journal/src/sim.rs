@@ -19,7 +19,7 @@ const SECTOR: usize = 512;
 pub struct Faults {
     /// Writes of which only the first part is done.
     pub short_write: u32,
-    /// Writes, creations and renames that are refused.
+    /// Writes, truncations, creations, removals and renames that are refused.
     pub failed_write: u32,
     /// Syncs that fail. As on Linux what they should have saved is then neither durable nor tried again.
     pub failed_sync: u32,
@@ -274,6 +274,10 @@ impl Disk for SimDisk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut world = self.world();
+        let rate = world.faults.failed_write;
+        if world.strikes(rate) {
+            return Err(broken());
+        }
         world.index(name)?;
         world.change(Some(name), None);
         Ok(())
@@ -401,6 +405,10 @@ impl DiskFile for SimFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let mut world = self.disk.world();
+        let rate = world.faults.failed_write;
+        if world.strikes(rate) {
+            return Err(broken());
+        }
         world.files[self.index].data.truncate(len as usize);
         Ok(())
     }

@@ -118,15 +118,16 @@ impl Walk {
                 entered => entered?,
             };
         }
-        let previous_end = match next {
-            Some(next) => self.previous_end(next)?,
-            None => None,
+        // A file can reach beyond the next segment's base, if cutting it did not last.
+        let sealed = match next {
+            Some(next) => self.previous_end(next)?.unwrap_or(next),
+            None => limit,
         };
         let Some(open) = &mut self.open else {
             return Ok(None);
         };
         let end = base + open.scanner.file.size()?;
-        open.end = limit.min(end).min(previous_end.unwrap_or(u64::MAX));
+        open.end = limit.min(sealed).min(end);
         if damage.is_some() || self.position < open.end {
             return Ok(damage);
         }

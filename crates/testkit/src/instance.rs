@@ -161,9 +161,46 @@ impl Instance {
         self.process.stderr()
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Whether the process has not ended.
     pub fn is_running(&mut self) -> bool {
         self.process.status().is_none()
+    }
+
+    /// Waits until `condition` holds.
+    ///
+    /// # Panics
+    /// With `what` and all that the process said, if it ends before that, or a minute passes.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !condition(self) {
+            assert!(
+                Instant::now() < deadline && self.is_running(),
+                "waited in vain until {what}\n{}",
+                self.stderr()
+            );
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// The sum of all series of the counter or gauge `name` on `/metrics`; 0 if there is none yet.
+    ///
+    /// # Panics
+    /// If the metrics do not answer, or the value is no whole number.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
+        let answer = get(self.api(), "/metrics").expect("metrics answer");
+        let value = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (found, _) = series.split_once('{').unwrap_or((series, ""));
+            (found == name).then(|| value.parse::<u64>().expect("a whole number"))
+        };
+        answer.text().lines().filter_map(value).sum()
     }
 
     /// Asks it to stop with SIGTERM, and waits until it has.

@@ -34,18 +34,22 @@
 
 mod files;
 mod instance;
+mod outage;
 mod port;
 mod process;
 mod python;
 mod request;
 pub mod services;
 mod signature;
+mod small_disk;
 
 pub use files::files_below;
 pub use instance::{Instance, Landfall};
+pub use outage::Outage;
 pub use port::free_address;
 pub use process::{Ended, Process};
 pub use python::{python, workspace_root};
 pub use request::{Request, Response, get};
 pub use rustix::process::Signal;
 pub use signature::{Signature, epoch_secs};
+pub use small_disk::{Ballast, SmallDisk};

@@ -120,6 +120,7 @@ async fn write(
                     readiness.refused(id, &error);
                     ack.refuse(match error {
                         AppendError::Full => Refusal::Full,
+                        AppendError::TooLarge { .. } => Refusal::TooLarge,
                         _ => Refusal::Failed,
                     });
                 }

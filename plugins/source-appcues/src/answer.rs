@@ -17,6 +17,7 @@ pub(crate) enum Rejection {
     HeaderRepeated,
     Signature(SignatureError),
     TooLarge { limit: usize },
+    TooLargeForBuffer,
     BodyTimeout,
     BodyBroken,
     Full,
@@ -33,7 +34,7 @@ impl Rejection {
             Self::SignatureMissing | Self::HeaderRepeated | Self::Signature(_) => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::TooLargeForBuffer => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Full | Self::NotDurable | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
@@ -48,7 +49,7 @@ impl Rejection {
             Self::SignatureMissing => "signature_missing",
             Self::HeaderRepeated => "security_header_repeated",
             Self::Signature(error) => error.code(),
-            Self::TooLarge { .. } => "body_too_large",
+            Self::TooLarge { .. } | Self::TooLargeForBuffer => "body_too_large",
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
             Self::Full => "buffer_full",
@@ -69,6 +70,7 @@ impl Rejection {
             Self::HeaderRepeated => "send X-Apc-Signature and X-Apc-Timestamp once each".to_owned(),
             Self::Signature(error) => error.to_string(),
             Self::TooLarge { limit } => format!("the body may have at most {limit} bytes"),
+            Self::TooLargeForBuffer => "the body is larger than the buffer can take".to_owned(),
             Self::BodyTimeout => "the body did not arrive in time; send it again".to_owned(),
             Self::BodyBroken => "the body could not be read to its end; send it again".to_owned(),
             Self::Full => "the buffer is full; send the event again later".to_owned(),

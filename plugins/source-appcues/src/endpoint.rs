@@ -162,6 +162,7 @@ impl Endpoint {
         match timeout(self.0.ack_timeout, delivered).await {
             Ok(Outcome::Durable) => Ok(()),
             Ok(Outcome::Refused(Refusal::Full)) => Err(Rejection::Full),
+            Ok(Outcome::Refused(Refusal::TooLarge)) => Err(Rejection::TooLargeForBuffer),
             Ok(Outcome::Refused(_)) | Err(_) => Err(Rejection::NotDurable),
         }
     }

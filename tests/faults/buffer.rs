@@ -1,0 +1,88 @@
+//! The buffer has reached its `max_size` because the lake is away.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use landfall_testkit::Outage;
+
+use crate::{
+    assert_landed_once, assert_refused, lake_of, padded_event, post, prepare, stop_in_order,
+    unready, wait_until_landed,
+};
+
+const MAX_SIZE: usize = 1024 * 1024;
+const BODY: usize = 20 * 1024;
+
+/// An answer that is not there by now is not coming until something changes.
+const WAITS: Duration = Duration::from_secs(2);
+
+fn settings(when_full: &str) -> String {
+    format!(
+        "batch.timeout_secs = 1\nbuffer = {{ max_size = {MAX_SIZE}, when_full = \"{when_full}\" }}"
+    )
+}
+
+#[test]
+fn a_full_buffer_refuses_events_until_the_lake_is_back() {
+    let (landfall, config) = prepare(&settings("reject"));
+    let mut instance = landfall.start(&config);
+    let outage = Outage::of(&lake_of(instance.dir()));
+    let mut accepted = Vec::new();
+    let refusal = loop {
+        let id = format!("during-{}", accepted.len());
+        let answer = post(instance.source(), &padded_event(&id, BODY));
+        if answer.status != 200 {
+            break answer;
+        }
+        accepted.push(id);
+        assert!(accepted.len() * BODY <= MAX_SIZE, "more than it may hold");
+    };
+    assert_refused(&refusal, "buffer_full");
+    assert!(accepted.len() * BODY > MAX_SIZE / 2, "{}", accepted.len());
+    let reasons = unready(&instance);
+    assert!(reasons.concat().contains("full"), "{reasons:?}");
+    outage.end();
+
+    let address = instance.source();
+    instance.wait_until("events are accepted again", |_| {
+        let id = format!("after-{}", accepted.len());
+        let answer = post(address, &padded_event(&id, BODY));
+        match answer.status {
+            200 => accepted.push(id),
+            _ => assert_refused(&answer, "buffer_full"),
+        }
+        answer.status == 200
+    });
+    wait_until_landed(&mut instance, accepted.len());
+    instance.wait_until("it is ready again", |instance| unready(instance).is_empty());
+    assert_landed_once(&stop_in_order(instance), &accepted);
+}
+
+#[test]
+fn a_full_buffer_that_blocks_answers_200_once_the_lake_is_back() {
+    let (landfall, config) = prepare(&settings("block"));
+    let mut instance = landfall.start(&config);
+    let outage = Outage::of(&lake_of(instance.dir()));
+    let address = instance.source();
+    let mut accepted = Vec::new();
+    let waiting = loop {
+        let id = format!("during-{}", accepted.len());
+        accepted.push(id.clone());
+        let (answered, answer) = mpsc::channel();
+        thread::spawn(move || {
+            answered.send(post(address, &padded_event(&id, BODY)).status)
+        });
+        match answer.recv_timeout(WAITS) {
+            Ok(status) => assert_eq!(status, 200),
+            Err(mpsc::RecvTimeoutError::Timeout) => break answer,
+            Err(error) => panic!("no answer: {error}"),
+        }
+        assert!(accepted.len() * BODY <= MAX_SIZE, "more than it may hold");
+    };
+    assert!(accepted.len() * BODY > MAX_SIZE / 2, "{}", accepted.len());
+    outage.end();
+    assert_eq!(waiting.recv(), Ok(200));
+    wait_until_landed(&mut instance, accepted.len());
+    assert_landed_once(&stop_in_order(instance), &accepted);
+}
