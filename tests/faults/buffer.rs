@@ -70,9 +70,7 @@ fn a_full_buffer_that_blocks_answers_200_once_the_lake_is_back() {
         let id = format!("during-{}", accepted.len());
         accepted.push(id.clone());
         let (answered, answer) = mpsc::channel();
-        thread::spawn(move || {
-            answered.send(post(address, &padded_event(&id, BODY)).status)
-        });
+        thread::spawn(move || answered.send(post(address, &padded_event(&id, BODY)).status));
         match answer.recv_timeout(WAITS) {
             Ok(status) => assert_eq!(status, 200),
             Err(mpsc::RecvTimeoutError::Timeout) => break answer,

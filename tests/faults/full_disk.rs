@@ -73,7 +73,8 @@ fn fill_and_recover(disk: Option<&SmallDisk>, sizes: &[usize]) {
 
 #[test]
 fn a_disk_that_somebody_else_fills_refuses_events_until_there_is_room_again() {
-    let name = "full_disk::a_disk_that_somebody_else_fills_refuses_events_until_there_is_room_again";
+    let name =
+        "full_disk::a_disk_that_somebody_else_fills_refuses_events_until_there_is_room_again";
     SmallDisk::with(MEBIBYTES, name, |disk| {
         let (landfall, config, code) = prepare(disk);
         let Some(disk) = disk else {

@@ -7,9 +7,7 @@ use arrow_array::cast::AsArray as _;
 use landfall_testkit::files_below;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::{
-    LATE, accept_all, assert_landed_once, ids, lake_of, prepare, signed, stop_in_order,
-};
+use crate::{LATE, accept_all, assert_landed_once, ids, lake_of, prepare, signed, stop_in_order};
 
 #[test]
 fn a_body_that_is_no_event_is_quarantined_and_its_neighbours_land() {
@@ -21,7 +19,10 @@ fn a_body_that_is_no_event_is_quarantined_and_its_neighbours_land() {
         (b"[1, 2]", "object"),
         (b"{}", "id"),
         (br#"{"id": "1", "timestamp": 1700000000000}"#, "name"),
-        (br#"{"id": "1", "name": "x", "timestamp": "soon"}"#, "timestamp"),
+        (
+            br#"{"id": "1", "name": "x", "timestamp": "soon"}"#,
+            "timestamp",
+        ),
         (deep.as_bytes(), "JSON"),
     ];
     let (landfall, config) = prepare(LATE);

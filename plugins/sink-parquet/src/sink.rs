@@ -420,3 +420,6 @@ fn report(closed: &Closed) {
         "landed a batch"
     );
 }
+
+#[cfg(test)]
+mod tests;
