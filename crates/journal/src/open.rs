@@ -126,6 +126,9 @@ fn identify(disk: &dyn Disk, files: &[(String, u64)]) -> Result<Identity, OpenEr
     }
 }
 
+/// How far beyond the last segment found a new process begins: further than any that may be lost reached.
+const LIFE_DISTANCE: u64 = 1 << 32;
+
 /// Finds where the log ends, cuts what follows, and returns where a new segment may begin.
 fn recover(shared: &Arc<Shared>) -> io::Result<u64> {
     let committed = shared
@@ -163,9 +166,9 @@ fn recover(shared: &Arc<Shared>) -> io::Result<u64> {
     }
     file.sync_data()?;
     shared.tip.send_modify(|tip| tip.end = end);
-    // The file may hold less than a header and still has its name. A cursor can be ahead of the log if the disk lost what it had acknowledged. A record written behind a cursor would never
-    // be read.
+    // A disk that lost what it had acknowledged may have shortened the log, also by whole segments' tails. Positions that
+    // were once given away are not given again: whoever keeps them elsewhere would take new records for old ones.
     Ok(committed
-        .max(base + len.max(HEADER as u64))
+        .max(base + len.max(HEADER as u64) + LIFE_DISTANCE)
         .next_multiple_of(64))
 }

@@ -1,8 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use landfall_appcues::AppcuesEvent;
 use landfall_core::{Event, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
@@ -27,6 +26,7 @@ pub(crate) struct Batch {
     quarantine: BTreeMap<Date, Partition<QuarantineBuilder>>,
     span: Option<Span>,
     keys: Vec<Key>,
+    received: Option<(Timestamp, Timestamp)>,
     bytes: usize,
     tally: Tally,
 }
@@ -45,6 +45,8 @@ pub(crate) struct Tally {
 pub(crate) struct Closed {
     pub(crate) files: Vec<Landing>,
     pub(crate) keys: Vec<Key>,
+    /// When the first and the last of its events were accepted.
+    pub(crate) received: (Timestamp, Timestamp),
     pub(crate) tally: Tally,
 }
 
@@ -55,13 +57,36 @@ pub(crate) struct Landing {
     pub(crate) content: Bytes,
 }
 
+/// Which events belong into a batch.
+pub(crate) enum Admission<'a> {
+    /// Those that the index does not know.
+    New(&'a mut Index),
+    /// Those that were planned, as often as they were.
+    Planned(&'a mut HashMap<Key, usize>),
+}
+
+impl Admission<'_> {
+    fn seen(&mut self, key: Key, received_at: Timestamp) -> Seen {
+        match self {
+            Self::New(index) => index.insert(key, received_at),
+            Self::Planned(keys) => match keys.get_mut(&key) {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    Seen::Never
+                }
+                _ => Seen::Duplicate,
+            },
+        }
+    }
+}
+
 impl Batch {
-    /// Adds one event, which stands at `position`, unless `index` knows it.
+    /// Adds one event, which stands at `position`, if it is admitted.
     pub(crate) fn push(
         &mut self,
         event: &Event,
         position: Position,
-        index: &mut Index,
+        admission: &mut Admission<'_>,
     ) -> Result<()> {
         let first = self.span.map_or(position, |span| span.first);
         self.span = Some(Span {
@@ -70,7 +95,7 @@ impl Batch {
         });
         let parsed = AppcuesEvent::parse(&event.body);
         let key = Key::new(&event.body, parsed.as_ref().ok());
-        match index.insert(key) {
+        match admission.seen(key, event.received_at) {
             Seen::Duplicate => {
                 self.tally.duplicates += 1;
                 return Ok(());
@@ -80,6 +105,10 @@ impl Batch {
         }
         self.keys.push(key);
         self.bytes += event.body.len();
+        let (first, last) = self
+            .received
+            .unwrap_or((event.received_at, event.received_at));
+        self.received = Some((first.min(event.received_at), last.max(event.received_at)));
         match parsed {
             Ok(parsed) => {
                 self.tally.events += 1;
@@ -139,9 +168,11 @@ impl Batch {
                 content: partition.finish(&metadata)?,
             });
         }
+        let never = Timestamp::from_millis(0);
         Ok(Closed {
             files,
             keys: self.keys,
+            received: self.received.unwrap_or((never, never)),
             tally: self.tally,
         })
     }
@@ -217,8 +248,25 @@ impl<R: Rows> Partition<R> {
     }
 }
 
-/// The day of `time` in UTC. A clock beyond the calendar counts as 1970.
+/// The day of `time` in UTC. A clock beyond the calendar counts as its last day, or its first.
 fn date(time: Timestamp) -> Date {
-    let time = jiff::Timestamp::from_millisecond(time.as_millis());
-    Offset::UTC.to_datetime(time.unwrap_or_default()).date()
+    let days = time.as_millis().div_euclid(24 * 60 * 60 * 1000);
+    let epoch = Date::constant(1970, 1, 1);
+    epoch.saturating_add(jiff::Span::new().days(days.clamp(-7_304_484, 7_304_484)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_told_for_every_time() {
+        let day = |millis| date(Timestamp::from_millis(millis)).to_string();
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(day(-1), "1969-12-31");
+        assert_eq!(day(1_684_868_643_141), "2023-05-23");
+        assert_eq!(day(253_402_300_799_999), "9999-12-31");
+        assert_eq!(day(i64::MAX), "9999-12-31");
+        assert_eq!(day(i64::MIN), "-009999-01-01");
+    }
 }

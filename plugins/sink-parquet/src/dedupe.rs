@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use landfall_appcues::AppcuesEvent;
+use landfall_core::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// The window is kept in this many generations; the oldest is dropped as a whole once it is past the window.
@@ -11,7 +12,7 @@ const GENERATIONS: u32 = 8;
 /// Identifies an event: 8 bytes for account and id, 8 bytes for the body, each of a SHA-256.
 ///
 /// The id alone is no identity: Appcues' own samples share one between an NPS score and its feedback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     identity: u64,
     content: u64,
@@ -66,9 +67,47 @@ pub(crate) enum Seen {
     Duplicate,
 }
 
-/// The keys of the events that were taken within the window. Memory: 20 to 40 bytes an event, at most `max_ids` events.
+/// A group of events that is remembered for a window of time.
 ///
-/// Age is measured by the monotonic clock, so that a step of the wall clock neither ends nor stretches the window.
+/// It is forgotten when two clocks agree that the window is past: the monotonic one since the group was last touched, and the
+/// distance between the times at which its events and the present one were accepted. So neither a wall clock that steps
+/// nor an event that waited long in the buffer makes a duplicate look new.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remembered {
+    touched: Instant,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Remembered {
+    /// A group of events that were accepted between `first` and `last`.
+    pub(crate) fn new(first: Timestamp, last: Timestamp) -> Self {
+        Self {
+            touched: Instant::now(),
+            first,
+            last,
+        }
+    }
+
+    fn touch(&mut self, now: Instant, received_at: Timestamp) {
+        self.touched = now;
+        self.first = self.first.min(received_at);
+        self.last = self.last.max(received_at);
+    }
+
+    pub(crate) fn is_over(&self, now: Instant, received_at: Timestamp, window: Duration) -> bool {
+        now.duration_since(self.touched) > window && self.distance(received_at) > window
+    }
+
+    /// How far `time` lies outside of the group.
+    pub(crate) fn distance(&self, time: Timestamp) -> Duration {
+        let before = self.first.as_millis().saturating_sub(time.as_millis());
+        let after = time.as_millis().saturating_sub(self.last.as_millis());
+        Duration::from_millis(u64::try_from(before.max(after)).unwrap_or(0))
+    }
+}
+
+/// The keys of the events that were taken within the window. Memory: 20 to 40 bytes an event, at most `max_ids` events.
 #[derive(Debug)]
 pub(crate) struct Index {
     generations: VecDeque<Generation>,
@@ -78,7 +117,8 @@ pub(crate) struct Index {
 
 #[derive(Debug)]
 struct Generation {
-    expires: Instant,
+    opened: Instant,
+    age: Remembered,
     keys: HashTable<Key>,
 }
 
@@ -92,17 +132,14 @@ impl Index {
         }
     }
 
-    /// Adds `key` unless it is a duplicate.
-    pub(crate) fn insert(&mut self, key: Key) -> Seen {
+    /// Adds the key of an event that was accepted at `received_at`, unless it is a duplicate.
+    pub(crate) fn insert(&mut self, key: Key, received_at: Timestamp) -> Seen {
         if self.window.is_zero() {
             return Seen::Never;
         }
         let now = Instant::now();
-        while let Some(oldest) = self.generations.front()
-            && oldest.expires <= now
-        {
-            self.generations.pop_front();
-        }
+        self.generations
+            .retain(|generation| !generation.age.is_over(now, received_at, self.window));
         let mut seen = Seen::Never;
         for Generation { keys, .. } in &self.generations {
             if keys.find(key.identity, |known| *known == key).is_some() {
@@ -113,19 +150,20 @@ impl Index {
                 seen = Seen::SameId;
             }
         }
-        self.generation(now + self.window).add(key);
+        self.generation(now, received_at).add(key);
         seen
     }
 
-    /// Adds keys that were taken `age` ago. Older ones must be restored before newer ones.
-    pub(crate) fn restore(&mut self, keys: impl IntoIterator<Item = Key>, age: Duration) {
-        if let Some(left) = self.window.checked_sub(age)
-            && !self.window.is_zero()
-        {
-            let generation = self.generation(Instant::now() + left);
-            for key in keys {
-                generation.add(key);
-            }
+    /// Adds the keys of events that were accepted between `first` and `last`; those of older events first.
+    pub(crate) fn restore(&mut self, keys: &[Key], first: Timestamp, last: Timestamp) {
+        if self.window.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        for key in keys {
+            let generation = self.generation(now, first);
+            generation.age.touch(now, last);
+            generation.add(*key);
         }
     }
 
@@ -143,21 +181,25 @@ impl Index {
         }
     }
 
-    /// The newest generation if its keys may stay until `expires`, else a new one.
-    fn generation(&mut self, expires: Instant) -> &mut Generation {
+    /// The newest generation, or a new one where that is full or has been open for its share of the window.
+    fn generation(&mut self, now: Instant, received_at: Timestamp) -> &mut Generation {
         let share = self.max_ids / GENERATIONS as usize;
-        let fits = |last: &Generation| last.expires >= expires && last.keys.len() <= share;
-        if !self.generations.back().is_some_and(fits) {
+        let slot = self.window / GENERATIONS;
+        let is_open = |newest: &Generation| {
+            newest.keys.len() <= share && now.duration_since(newest.opened) <= slot
+        };
+        if !self.generations.back().is_some_and(is_open) {
             self.make_room(share);
-            // The keys that join within one slot from now stay their whole window too.
-            let expires = expires + self.window / GENERATIONS;
             self.generations.push_back(Generation {
-                expires,
+                opened: now,
+                age: Remembered::new(received_at, received_at),
                 keys: HashTable::new(),
             });
         }
         let newest = self.generations.len() - 1;
-        &mut self.generations[newest]
+        let newest = &mut self.generations[newest];
+        newest.age.touch(now, received_at);
+        newest
     }
 
     fn make_room(&mut self, share: usize) {
@@ -189,66 +231,94 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const HOUR: i64 = 60 * 60 * 1000;
 
     fn key(identity: u64, content: u64) -> Key {
         Key { identity, content }
     }
 
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Waits, a moment, until the monotonic clock has passed the window.
+    fn outlive(window: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() <= window {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn the_same_bytes_are_a_duplicate_and_the_same_id_with_other_bytes_is_not() {
         let mut index = Index::new(DAY, 1000);
-        assert_eq!(index.insert(key(1, 1)), Seen::Never);
-        assert_eq!(index.insert(key(1, 1)), Seen::Duplicate);
-        assert_eq!(index.insert(key(1, 2)), Seen::SameId);
-        assert_eq!(index.insert(key(2, 1)), Seen::Never);
+        assert_eq!(index.insert(key(1, 1), at(0)), Seen::Never);
+        assert_eq!(index.insert(key(1, 1), at(0)), Seen::Duplicate);
+        assert_eq!(index.insert(key(1, 2), at(0)), Seen::SameId);
+        assert_eq!(index.insert(key(2, 1), at(0)), Seen::Never);
     }
 
     #[test]
     fn a_forgotten_key_is_new_again() {
         let mut index = Index::new(DAY, 1000);
-        index.insert(key(1, 1));
-        index.insert(key(1, 2));
+        index.insert(key(1, 1), at(0));
+        index.insert(key(1, 2), at(0));
         index.forget(&[key(1, 1)]);
-        assert_eq!(index.insert(key(1, 1)), Seen::SameId);
-        assert_eq!(index.insert(key(1, 2)), Seen::Duplicate);
+        assert_eq!(index.insert(key(1, 1), at(0)), Seen::SameId);
+        assert_eq!(index.insert(key(1, 2), at(0)), Seen::Duplicate);
     }
 
     #[test]
-    fn restored_keys_are_known_unless_they_are_past_the_window() {
+    fn restored_keys_are_known() {
         let mut index = Index::new(DAY, 1000);
-        index.restore([key(1, 1)], DAY * 2);
-        index.restore([key(2, 2)], DAY / 2);
-        assert_eq!(index.insert(key(1, 1)), Seen::Never);
-        assert_eq!(index.insert(key(2, 2)), Seen::Duplicate);
+        index.restore(&[key(2, 2)], at(-30 * HOUR), at(-20 * HOUR));
+        assert_eq!(index.insert(key(2, 2), at(0)), Seen::Duplicate);
     }
 
     #[test]
     fn a_window_of_zero_knows_nothing() {
         let mut index = Index::new(Duration::ZERO, 1000);
-        index.insert(key(1, 1));
-        assert_eq!(index.insert(key(1, 1)), Seen::Never);
+        index.insert(key(1, 1), at(0));
+        assert_eq!(index.insert(key(1, 1), at(0)), Seen::Never);
     }
 
     #[test]
-    fn keys_expire_with_the_window() {
-        let mut index = Index::new(Duration::from_millis(1), 1000);
-        index.insert(key(1, 1));
-        let begun = Instant::now();
-        while index.insert(key(1, 1)) == Seen::Duplicate {
-            assert!(begun.elapsed() < Duration::from_secs(10));
+    fn keys_expire_once_both_clocks_are_past_the_window() {
+        let window = Duration::from_millis(1);
+        let mut index = Index::new(window, 1000);
+        index.insert(key(1, 1), at(0));
+        outlive(window);
+        assert_eq!(index.insert(key(1, 1), at(2)), Seen::Never);
+    }
+
+    #[test]
+    fn a_wall_clock_that_steps_makes_no_duplicate_new() {
+        let mut index = Index::new(DAY, 1000);
+        index.insert(key(1, 1), at(0));
+        for step in [30 * HOUR, -30 * HOUR, 20 * 365 * 24 * HOUR] {
+            assert_eq!(index.insert(key(1, 1), at(step)), Seen::Duplicate);
         }
+    }
+
+    #[test]
+    fn an_event_that_waited_long_in_the_buffer_is_still_a_duplicate() {
+        let window = Duration::from_millis(1);
+        let mut index = Index::new(window, 1000);
+        index.insert(key(1, 1), at(0));
+        outlive(window);
+        assert_eq!(index.insert(key(1, 1), at(1)), Seen::Duplicate);
     }
 
     #[test]
     fn memory_is_bounded_by_forgetting_the_oldest() {
         let mut index = Index::new(DAY, 800);
         for id in 0..10_000 {
-            index.insert(key(id, id));
+            index.insert(key(id, id), at(0));
         }
         let held: usize = index.generations.iter().map(|g| g.keys.len()).sum();
         assert!((600..=1000).contains(&held), "{held}");
-        assert_eq!(index.insert(key(9_999, 9_999)), Seen::Duplicate);
-        assert_eq!(index.insert(key(0, 0)), Seen::Never);
+        assert_eq!(index.insert(key(9_999, 9_999), at(0)), Seen::Duplicate);
+        assert_eq!(index.insert(key(0, 0), at(0)), Seen::Never);
     }
 
     #[test]

@@ -122,15 +122,25 @@ impl Lake {
         }
     }
 
-    /// Deletes files; one that is not there is no error.
+    /// Whether a file of this name is there.
+    pub(crate) async fn contains(&self, name: &str) -> object_store::Result<bool> {
+        match self.store.head(&self.path(name)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes files; one that is not there is no error. Tries all, and then gives the first error.
     pub(crate) async fn delete(&self, names: &[String]) -> object_store::Result<()> {
+        let mut result = Ok(());
         for name in names {
             match self.store.delete(&self.path(name)).await {
                 Err(object_store::Error::NotFound { .. }) | Ok(()) => {}
-                Err(error) => return Err(error),
+                Err(error) => result = result.and(Err(error)),
             }
         }
-        Ok(())
+        result
     }
 
     fn path(&self, name: &str) -> Path {

@@ -14,6 +14,7 @@ mod config;
 mod dedupe;
 mod file;
 mod lake;
+mod landing;
 mod plan;
 mod sink;
 

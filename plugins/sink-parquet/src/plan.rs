@@ -1,28 +1,28 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use landfall_core::{Position, StateStore, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::dedupe::Key;
+use crate::dedupe::{Key, Remembered};
 
 const PENDING: &str = "pending";
 const LANDED: &str = "landed";
 const CHECKSUM_LENGTH: usize = 8;
 
 /// What landing a batch will do. It is durable before the first upload, so that after a crash the same batch is landed
-/// again under the same names.
+/// under the same names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) span: Span,
-    pub(crate) content: Content,
-    /// The keys of its events.
-    pub(crate) keys: Vec<Key>,
+    /// What the names of the batch's files begin with.
+    pub(crate) writer: String,
+    /// `None` where the plan was damaged on disk.
+    pub(crate) content: Option<Content>,
 }
 
 /// The events of a batch: the positions of the first and the last, both included.
@@ -39,27 +39,37 @@ impl fmt::Display for Span {
     }
 }
 
-/// The part of a plan that is written as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a plan says about its batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// When the plan was made, in milliseconds since the Unix epoch.
-    pub(crate) planned_at: i64,
-    /// The version of Landfall that encoded the files. The same version makes the same bytes again.
+    /// The version of Landfall that encodes the files. The same version makes the same bytes again.
     pub(crate) encoder: String,
+    /// When the first and the last of the events were accepted, in milliseconds since the Unix epoch.
+    pub(crate) received: (i64, i64),
     /// The names of the files below the lake's root.
     pub(crate) files: Vec<String>,
+    /// The keys of the events.
+    #[serde(skip)]
+    pub(crate) keys: Vec<Key>,
+}
+
+impl Content {
+    pub(crate) fn received(&self) -> (Timestamp, Timestamp) {
+        let (first, last) = self.received;
+        (Timestamp::from_millis(first), Timestamp::from_millis(last))
+    }
 }
 
 /// The plans of one sink, kept beside its buffer: one that is being landed, and those that landed within the window.
 ///
-/// A plan is named after its state and its positions, so that the positions survive even where the content does not:
-/// `pending-<first>-<last>`, then `landed-<first>-<last>`. The content is a line of JSON, the keys, and a checksum.
+/// A plan is named `pending-<first>-<last>-<writer>`, then `landed-…`, so that what it is for survives even where its
+/// content does not. The content is a line of JSON, the keys, and a checksum.
 #[derive(Debug)]
 pub(crate) struct Plans {
     state: Arc<dyn StateStore>,
     window: Duration,
-    /// Plans that landed, oldest first: name and time of planning.
-    landed: VecDeque<(String, Timestamp)>,
+    /// Plans that landed, oldest first.
+    landed: Vec<(String, Remembered)>,
 }
 
 /// What the plans of an earlier run say.
@@ -69,8 +79,8 @@ pub(crate) struct Restored {
     pub(crate) landed: Option<Position>,
     /// This batch was being landed.
     pub(crate) pending: Option<Plan>,
-    /// The keys of what landed, with their age; oldest first.
-    pub(crate) keys: Vec<(Duration, Vec<Key>)>,
+    /// What the batches that landed were, oldest first.
+    pub(crate) contents: Vec<Content>,
 }
 
 impl Plans {
@@ -81,35 +91,41 @@ impl Plans {
         let mut plans = Self {
             state,
             window,
-            landed: VecDeque::new(),
+            landed: Vec::new(),
         };
         let mut restored = Restored::default();
-        let now = Timestamp::now();
-        for name in plans.state.list().await? {
-            let Some((kind, span)) = parse_name(&name) else {
+        let names = plans.state.list().await?;
+        let newest = names.iter().rfind(|name| name.starts_with(LANDED)).cloned();
+        for name in names {
+            let Some((kind, mut plan)) = parse_name(&name) else {
                 continue;
             };
             let bytes = plans.state.get(&name).await?.unwrap_or_default();
-            let (content, keys) = decode(&bytes).unwrap_or_else(|| {
+            plan.content = decode(&bytes);
+            if plan.content.is_none() {
                 tracing::error!(
                     plan = name,
-                    "a batch plan is damaged; its positions are in its name, but its events can no \
-                     longer be told from duplicates"
+                    "a batch plan is damaged; what it is for stands in its name, but its events can no longer be told \
+                     from duplicates"
                 );
-                Default::default()
-            });
-            let plan = Plan {
-                span,
-                content,
-                keys,
-            };
+            }
             if kind == PENDING {
                 restored.pending = Some(plan);
             } else {
-                let planned_at = Timestamp::from_millis(plan.content.planned_at);
-                restored.landed = restored.landed.max(Some(span.last));
-                restored.keys.push((age(planned_at, now), plan.keys));
-                plans.landed.push_back((name, planned_at));
+                restored.landed = restored.landed.max(Some(plan.span.last));
+                plans.remember(&name, &plan);
+                restored.contents.extend(plan.content);
+                // No monotonic clock reaches over a restart. A wall clock that is wrong by a whole window is still borne.
+                let now = Timestamp::now();
+                let is_old = |(_, age): &mut (String, Remembered)| {
+                    age.distance(now) > window.saturating_mul(2)
+                };
+                if newest != Some(name)
+                    && let Some((old, _)) = plans.landed.pop_if(is_old)
+                {
+                    plans.state.remove(&old).await?;
+                    restored.contents.pop();
+                }
             }
         }
         Ok((plans, restored))
@@ -133,67 +149,109 @@ impl Plans {
         }
     }
 
-    /// Remembers a finished plan, and drops the plans that are past the window.
+    /// Remembers a finished plan, and removes those that are past the window.
     pub(crate) async fn expire(&mut self, plan: &Plan) -> io::Result<()> {
-        let planned_at = Timestamp::from_millis(plan.content.planned_at);
-        self.landed.push_back((name(LANDED, plan), planned_at));
-        let now = Timestamp::now();
-        // The newest stays whatever its age: it says how far the lake is.
-        while self.landed.len() > 1
-            && let Some((oldest, planned_at)) = self.landed.front()
-            && age(*planned_at, now) > self.window
-        {
-            self.state.remove(oldest).await?;
-            self.landed.pop_front();
+        let now = Instant::now();
+        if let Some(content) = &plan.content {
+            let (_, received_at) = content.received();
+            let window = self.window;
+            let is_over = |age: &Remembered| age.is_over(now, received_at, window);
+            while let Some(old) = self.landed.iter().position(|(_, age)| is_over(age)) {
+                self.state.remove(&self.landed[old].0).await?;
+                self.landed.remove(old);
+            }
         }
+        // After the others are gone: the newest always stays, since it says how far the lake is.
+        self.remember(&name(LANDED, plan), plan);
         Ok(())
+    }
+
+    fn remember(&mut self, name: &str, plan: &Plan) {
+        let now = Timestamp::now();
+        let (first, last) = plan.content.as_ref().map_or((now, now), Content::received);
+        self.landed
+            .push((name.to_owned(), Remembered::new(first, last)));
     }
 }
 
-/// A clock that was set back makes no plan younger than new.
-fn age(planned_at: Timestamp, now: Timestamp) -> Duration {
-    let millis = now.as_millis().saturating_sub(planned_at.as_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-}
-
 fn name(kind: &str, plan: &Plan) -> String {
-    format!("{kind}-{}", plan.span)
+    format!("{kind}-{}-{}", plan.span, plan.writer)
 }
 
-fn parse_name(name: &str) -> Option<(&str, Span)> {
-    let mut parts = name.split('-');
+fn parse_name(name: &str) -> Option<(&str, Plan)> {
+    let mut parts = name.splitn(4, '-');
     let kind = parts
         .next()
         .filter(|kind| [PENDING, LANDED].contains(kind))?;
     let mut position = || parts.next()?.parse().ok().map(Position::new);
     let (first, last) = (position()?, position()?);
-    Some((kind, Span { first, last }))
+    let plan = Plan {
+        span: Span { first, last },
+        writer: parts.next()?.to_owned(),
+        content: None,
+    };
+    Some((kind, plan))
 }
 
 fn encode(plan: &Plan) -> io::Result<Bytes> {
     let mut bytes = BytesMut::new();
-    bytes.put_slice(&serde_json::to_vec(&plan.content)?);
-    bytes.put_u8(b'\n');
-    for key in &plan.keys {
-        bytes.put_slice(&key.to_bytes());
+    if let Some(content) = &plan.content {
+        bytes.put_slice(&serde_json::to_vec(content)?);
+        bytes.put_u8(b'\n');
+        for key in &content.keys {
+            bytes.put_slice(&key.to_bytes());
+        }
+        let digest = Sha256::digest(&bytes);
+        bytes.put_slice(&digest[..CHECKSUM_LENGTH]);
     }
-    let digest = Sha256::digest(&bytes);
-    bytes.put_slice(&digest[..CHECKSUM_LENGTH]);
     Ok(bytes.freeze())
 }
 
-fn decode(bytes: &[u8]) -> Option<(Content, Vec<Key>)> {
+fn decode(bytes: &[u8]) -> Option<Content> {
     let (bytes, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_LENGTH)?)?;
     if Sha256::digest(bytes)[..CHECKSUM_LENGTH] != *checksum {
         return None;
     }
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
-    let content = serde_json::from_slice(&bytes[..line]).ok()?;
+    let mut content: Content = serde_json::from_slice(&bytes[..line]).ok()?;
     let (keys, rest) = bytes[line + 1..].as_chunks();
-    rest.is_empty().then(|| {
-        (
-            content,
-            keys.iter().map(|key| Key::from_bytes(*key)).collect(),
-        )
-    })
+    content.keys = keys.iter().map(|key| Key::from_bytes(*key)).collect();
+    rest.is_empty().then_some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_survives_its_written_form_and_no_damaged_one_is_believed() {
+        let plan = Plan {
+            span: Span {
+                first: Position::new(3),
+                last: Position::new(9),
+            },
+            writer: "a-b".to_owned(),
+            content: Some(Content {
+                encoder: "1.0.0".to_owned(),
+                received: (5, 6),
+                files: vec!["events/date=2023-05-18/f.parquet".to_owned()],
+                keys: vec![Key::new(b"one", None), Key::new(b"two", None)],
+            }),
+        };
+        let bytes = encode(&plan).unwrap();
+        let (kind, mut read) =
+            parse_name("pending-00000000000000000003-00000000000000000009-a-b").unwrap();
+        read.content = decode(&bytes);
+        assert_eq!((kind, &read), (PENDING, &plan));
+        assert_eq!(
+            name(kind, &read),
+            "pending-00000000000000000003-00000000000000000009-a-b"
+        );
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 1;
+            assert_eq!(decode(&damaged), None);
+            assert_eq!(decode(&bytes[..at]), None);
+        }
+    }
 }

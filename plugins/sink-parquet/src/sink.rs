@@ -1,30 +1,25 @@
-use std::collections::VecDeque;
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable};
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use landfall_core::{
     Ack, Delivery, Event, Outcome, Position, Refusal, Sink, SinkContext, SinkError, Timestamp,
-    kill_point,
 };
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Closed, Landing, Tally};
-use crate::dedupe::Index;
+use crate::batch::{Admission, Batch};
+use crate::dedupe::{Index, Key};
 use crate::lake::{Lake, sentence};
-use crate::plan::{Content, Plan, Plans, Restored, Span};
+use crate::landing::{self, persist};
+use crate::plan::{Plan, Plans, Restored};
 use crate::{BatchConfig, ParquetConfig};
 
 /// Deliveries that are taken in one go.
 const DELIVERIES_AT_A_TIME: usize = 256;
-
-/// Files of one batch that are uploaded side by side.
-const UPLOADS_AT_A_TIME: usize = 4;
 
 /// The sink: one batch is open at a time, and landed as a whole.
 #[derive(Debug)]
@@ -40,17 +35,22 @@ pub(crate) struct ParquetSink {
 /// The sink at work.
 struct Worker {
     sink: ParquetSink,
-    /// Locked only off the reactor.
     index: Arc<Mutex<Index>>,
     /// `None` behind a memory buffer: nothing outlives the process, so there is nothing to resume.
     plans: Option<Plans>,
     /// Events up to here have landed in an earlier run and are only acknowledged.
     landed: Option<Position>,
     /// A batch of an earlier run, to be filled with the same events and landed under the same names.
-    pending: Option<Plan>,
+    pending: Option<Pending>,
     open: Open,
     /// The position of the next event that comes without one.
     next_position: u64,
+}
+
+struct Pending {
+    plan: Plan,
+    /// How often each of its events is still to come; `None` where the plan was damaged and does not say.
+    expected: Option<HashMap<Key, usize>>,
 }
 
 /// The batch that is being filled, with what its landing will answer.
@@ -119,58 +119,70 @@ impl Sink for ParquetSink {
 
 impl Worker {
     async fn resume(sink: ParquetSink) -> Result<Self, SinkError> {
-        let mut index = Index::new(sink.window, sink.max_ids);
-        let mut plans = None;
-        let mut restored = Restored::default();
-        if let Some(state) = &sink.context.state {
-            let load = || Plans::load(Arc::clone(state), sink.window);
-            let loaded = persist("read the batch plans", load).await;
-            plans = Some(loaded.0);
-            restored = loaded.1;
-            let keys = std::mem::take(&mut restored.keys);
-            let restore = move || {
-                for (age, keys) in keys {
-                    index.restore(keys, age);
-                }
-                index
-            };
-            index = blocking(restore).await?;
-        }
-        if let Some(plan) = &restored.pending {
-            tracing::info!(span = %plan.span, "landing the batch that an earlier run had planned");
-        }
-        Ok(Self {
+        let index = Index::new(sink.window, sink.max_ids);
+        let mut worker = Self {
             index: Arc::new(Mutex::new(index)),
-            plans,
-            landed: restored.landed,
-            pending: restored.pending,
+            plans: None,
+            landed: None,
+            pending: None,
             open: Open::default(),
             next_position: 0,
             sink,
-        })
+        };
+        let Some(state) = worker.sink.context.state.clone() else {
+            return Ok(worker);
+        };
+        let window = worker.sink.window;
+        let load = move || Plans::load(Arc::clone(&state), window);
+        let (mut plans, restored) = persist("read the batch plans", load).await;
+        let Restored {
+            landed,
+            pending,
+            mut contents,
+        } = restored;
+        worker.landed = landed;
+        if let Some(plan) = pending {
+            tracing::info!(span = %plan.span, "finishing a batch that an earlier run had planned");
+            if landing::has_landed(&worker.sink.lake, &plan).await {
+                landing::note_landed(&mut plans, &plan).await;
+                worker.landed = Some(plan.span.last);
+                contents.extend(plan.content);
+            } else {
+                worker.pending = Some(Pending::new(plan));
+            }
+        }
+        worker.plans = Some(plans);
+        let index = Arc::clone(&worker.index);
+        let restore = move || {
+            let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+            for content in contents {
+                let (first, last) = content.received();
+                index.restore(&content.keys, first, last);
+            }
+        };
+        blocking(restore).await?;
+        Ok(worker)
     }
 
     /// Fills the open batch with `deliveries`, and lands it whenever it is full.
     async fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), SinkError> {
         let mut queue = self.queue(deliveries);
         while let Some(item) = queue.front() {
-            let cut = match &self.pending {
-                Some(plan) => Cut::After(plan.span.last),
-                None => Cut::Limits(self.sink.limits.clone()),
-            };
-            if self.pending.is_none() {
+            let mut pending = self.pending.take();
+            if pending.is_none() {
                 let due = Due::new(item.event.received_at, self.sink.timeout);
                 self.open.due.get_or_insert(due);
             }
             let mut open = std::mem::take(&mut self.open);
             let index = Arc::clone(&self.index);
+            let limits = self.sink.limits.clone();
             let fill = move || {
                 let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                let full = open.fill(&mut queue, &cut, &mut index)?;
-                Ok((open, queue, full))
+                let full = open.fill(&mut queue, pending.as_mut(), &limits, &mut index)?;
+                Ok((open, queue, pending, full))
             };
             let full;
-            (self.open, queue, full) = blocking(fill).await?.map_err(encoding)?;
+            (self.open, queue, self.pending, full) = blocking(fill).await?.map_err(encoding)?;
             let overdue = |due: Due| due.at_last <= Instant::now();
             if full || self.open.due.is_some_and(overdue) || self.holds_only_duplicates() {
                 self.land().await?;
@@ -179,7 +191,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Gives each event its position, and drops what an earlier run has landed.
+    /// Gives each event its position, and passes over what an earlier run has landed.
     fn queue(&mut self, deliveries: Vec<Delivery>) -> VecDeque<Item> {
         let mut queue = VecDeque::with_capacity(deliveries.len());
         for Delivery { events, ack } in deliveries {
@@ -219,66 +231,98 @@ impl Worker {
     async fn land(&mut self) -> Result<(), SinkError> {
         let Open { batch, acks, .. } = std::mem::take(&mut self.open);
         let pending = self.pending.take();
-        let planned = pending.as_ref().map(|plan| plan.span);
-        let Some(span) = planned.or(batch.span()) else {
-            return Ok(());
+        let (span, writer) = match (&pending, batch.span()) {
+            (Some(Pending { plan, .. }), _) => (plan.span, plan.writer.clone()),
+            (None, Some(span)) => (span, self.sink.context.writer_id.clone()),
+            (None, None) => return Ok(()),
         };
-        let writer = self.sink.context.writer_id.clone();
-        let close = move || batch.close(&writer, span);
+        let name = writer.clone();
+        let close = move || batch.close(&name, span);
         let closed = blocking(close).await?.map_err(encoding)?;
 
         let lake = &self.sink.lake;
-        let outcome = match &mut self.plans {
-            Some(plans) => {
-                land_planned(lake, plans, pending, span, &closed).await;
+        let outcome = match (&mut self.plans, pending) {
+            (Some(plans), Some(pending)) => {
+                let lost = pending.lost();
+                landing::land_again(lake, plans, pending.plan, &closed, lost).await;
+                let (first, last) = closed.received;
+                self.index().restore(&closed.keys, first, last);
                 Outcome::Durable
             }
-            None => match upload(lake, &closed.files).await {
+            (Some(plans), None) => {
+                if !closed.files.is_empty() {
+                    landing::land(lake, plans, span, &writer, &closed).await;
+                }
+                Outcome::Durable
+            }
+            (None, _) => match landing::land_or_refuse(lake, &closed.files).await {
                 Ok(()) => Outcome::Durable,
                 Err(error) => {
                     tracing::warn!(error = sentence(&error), "the store refused a batch");
                     // Its events will be sent again, and must not be taken for duplicates then.
-                    let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-                    index.forget(&closed.keys);
+                    self.index().forget(&closed.keys);
                     Outcome::Refused(Refusal::Failed)
                 }
             },
         };
         if outcome == Outcome::Durable {
-            report(&closed);
+            landing::report(&closed);
         }
         for ack in acks {
             ack.answer(outcome);
         }
         Ok(())
     }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Where a batch ends.
-enum Cut {
-    /// With this position, and nowhere else: the batch was planned so.
-    After(Position),
-    Limits(BatchConfig),
+impl Pending {
+    fn new(plan: Plan) -> Self {
+        let expected = plan.content.as_ref().map(|content| {
+            let mut expected = HashMap::with_capacity(content.keys.len());
+            for key in &content.keys {
+                *expected.entry(*key).or_default() += 1;
+            }
+            expected
+        });
+        Self { plan, expected }
+    }
+
+    /// How many of its events did not come.
+    fn lost(&self) -> usize {
+        self.expected.iter().flat_map(HashMap::values).sum()
+    }
 }
 
 impl Open {
-    /// Moves events from `queue` into the batch until the batch is full; says whether it is.
+    /// Moves events from `queue` into the batch until the batch is full; says whether it is. A batch that was planned ends
+    /// with the planned position, and nowhere else.
     fn fill(
         &mut self,
         queue: &mut VecDeque<Item>,
-        cut: &Cut,
+        pending: Option<&mut Pending>,
+        limits: &BatchConfig,
         index: &mut Index,
     ) -> parquet::errors::Result<bool> {
+        let last = pending.as_ref().map(|pending| pending.plan.span.last);
+        let mut admission = match pending.and_then(|pending| pending.expected.as_mut()) {
+            Some(expected) => Admission::Planned(expected),
+            None => Admission::New(index),
+        };
         while let Some(item) = queue.pop_front() {
-            if matches!(cut, Cut::After(last) if item.position > *last) {
+            if last.is_some_and(|last| last < item.position) {
                 queue.push_front(item);
                 return Ok(true);
             }
-            self.batch.push(&item.event, item.position, index)?;
+            self.batch
+                .push(&item.event, item.position, &mut admission)?;
             self.acks.extend(item.ack);
-            let full = match cut {
-                Cut::After(last) => item.position == *last,
-                Cut::Limits(limits) => {
+            let full = match last {
+                Some(last) => last == item.position,
+                None => {
                     self.batch.len() >= limits.max_events
                         || self.batch.bytes() >= limits.max_bytes
                         || self.batch.partitions() >= limits.max_files
@@ -306,81 +350,6 @@ impl Due {
     }
 }
 
-/// Lands a batch whatever it takes: its plan first, then its files, then the note that it has landed.
-///
-/// `pending` is the plan of an earlier run for the same events. Files it names and that are not made any more, because
-/// this version tells events apart otherwise, are deleted: their events stand in the others.
-async fn land_planned(
-    lake: &Lake,
-    plans: &mut Plans,
-    pending: Option<Plan>,
-    span: Span,
-    closed: &Closed,
-) {
-    if pending.is_none() && closed.files.is_empty() {
-        return;
-    }
-    let mut files: Vec<String> = closed.files.iter().map(|file| file.name.clone()).collect();
-    let mut abandoned = pending.map_or_else(Vec::new, |plan| plan.content.files);
-    abandoned.retain(|name| !files.contains(name));
-    files.extend(abandoned.iter().cloned());
-    let plan = Plan {
-        span,
-        content: Content {
-            planned_at: Timestamp::now().as_millis(),
-            encoder: env!("CARGO_PKG_VERSION").to_owned(),
-            files,
-        },
-        keys: closed.keys.clone(),
-    };
-    kill_point("plan");
-    persist("write a batch plan", || plans.begin(&plan)).await;
-    kill_point("planned");
-    persist("upload a batch", || upload(lake, &closed.files)).await;
-    kill_point("uploaded");
-    persist("delete a file", || lake.delete(&abandoned)).await;
-    persist("record a landed batch", || plans.finish(&plan)).await;
-    kill_point("landed");
-    if let Err(error) = plans.expire(&plan).await {
-        tracing::warn!(%error, "cannot remove an old batch plan; it is tried again with the next");
-    }
-}
-
-async fn upload(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
-    stream::iter(files)
-        .map(Ok)
-        .try_for_each_concurrent(UPLOADS_AT_A_TIME, async |file| {
-            lake.put(&file.name, file.content.clone()).await?;
-            kill_point("file");
-            Ok(())
-        })
-        .await
-}
-
-/// Tries until it succeeds: an accepted event is never given up, whatever the disk or the store says.
-async fn persist<T, E, F>(doing: &str, attempt: impl FnMut() -> F) -> T
-where
-    E: std::error::Error + 'static,
-    F: Future<Output = Result<T, E>>,
-{
-    let forever = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(30))
-        .with_jitter()
-        .without_max_times();
-    let mut attempt = attempt;
-    loop {
-        let warn = |error: &E, wait: Duration| {
-            tracing::warn!(error = sentence(error), retry_in = ?wait, "cannot {doing}");
-            metrics::counter!("component_errors_total", "error_type" => "landing_failed")
-                .increment(1);
-        };
-        if let Ok(done) = (&mut attempt).retry(forever).notify(warn).await {
-            return done;
-        }
-    }
-}
-
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, SinkError> {
@@ -392,33 +361,6 @@ async fn blocking<T: Send + 'static>(
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn encoding(error: parquet::errors::ParquetError) -> SinkError {
     SinkError(format!("cannot encode Parquet: {error}"))
-}
-
-fn report(closed: &Closed) {
-    let Tally {
-        events,
-        quarantined,
-        duplicates,
-        same_id,
-    } = closed.tally;
-    let bytes: usize = closed.files.iter().map(|file| file.content.len()).sum();
-    metrics::counter!("component_sent_events_total").increment(events + quarantined);
-    metrics::counter!("landfall_duplicate_events_total").increment(duplicates);
-    metrics::counter!("landfall_same_id_events_total").increment(same_id);
-    metrics::counter!("landfall_quarantined_events_total").increment(quarantined);
-    let files = closed.files.len();
-    if files == 0 {
-        return;
-    }
-    tracing::info!(
-        events,
-        quarantined,
-        duplicates,
-        same_id,
-        files,
-        bytes,
-        "landed a batch"
-    );
 }
 
 #[cfg(test)]

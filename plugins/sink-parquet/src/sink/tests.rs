@@ -68,8 +68,10 @@ fn sink(lake: &Path, max_events: usize, state: Option<&Kept>) -> Box<ParquetSink
     Box::new(ParquetSink::new(lake, &config, context))
 }
 
+/// An event at position `id` × 100, on a day that follows from whether `id` is even.
 fn event(id: u64) -> Event {
-    let body = format!(r#"{{"id":"{id}","name":"appcues:flow_started","timestamp":1000}}"#);
+    let timestamp = id % 2 * 86_400_000;
+    let body = format!(r#"{{"id":"{id}","name":"appcues:flow_started","timestamp":{timestamp}}}"#);
     Event {
         position: Some(Position::new(id * 100)),
         ..Event::new(Timestamp::from_millis(0), body)
@@ -85,130 +87,161 @@ async fn run(sink: Box<ParquetSink>, events: impl IntoIterator<Item = Event>) ->
             (Delivery::new(vec![event], ack), answer)
         })
         .unzip();
-    sink.run(stream::iter(deliveries).boxed()).await.unwrap();
+    sink.run(futures::stream::iter(deliveries).boxed())
+        .await
+        .unwrap();
     join_all(answers).await
 }
 
-/// The files of the lake, with their content.
+/// The Parquet files of the lake by their names below its root, with their content.
 fn files(lake: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let day = lake.join("events/date=1970-01-01");
-    for file in std::fs::read_dir(day).into_iter().flatten() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        files.insert(name, std::fs::read(path).unwrap());
+    for table in ["events", "quarantine"] {
+        let days = std::fs::read_dir(lake.join(table)).into_iter().flatten();
+        for file in days.flat_map(|day| std::fs::read_dir(day.unwrap().path()).unwrap()) {
+            let path = file.unwrap().path();
+            let name = path.strip_prefix(lake).unwrap().display().to_string();
+            files.insert(name, std::fs::read(path).unwrap());
+        }
     }
     files
 }
 
-#[tokio::test]
-async fn a_planned_batch_is_landed_again_as_it_was_whatever_the_limits_are_now() {
+/// A lake in which a batch of four events on two days has landed, and state that says it is still pending.
+async fn pending_batch() -> (tempfile::TempDir, Kept, BTreeMap<String, Vec<u8>>) {
     let lake = tempfile::tempdir().unwrap();
     let kept = Kept::default();
-    let outcomes = run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    assert_eq!(outcomes, [Outcome::Durable; 3]);
-    let before = files(lake.path());
-    assert_eq!(before.len(), 1);
-
-    // As if the process had ended after the upload, before it was noted; with the file lost on top.
+    let outcomes = run(sink(lake.path(), 4, Some(&kept)), (1..=4).map(event)).await;
+    assert_eq!(outcomes, [Outcome::Durable; 4]);
+    let landed = files(lake.path());
+    assert_eq!(landed.len(), 2);
     kept.put_back_to_pending();
+    (lake, kept, landed)
+}
+
+/// Rewrites the plan as another version had left it.
+async fn of_another_version(kept: &Kept, also_names: &str) {
+    let state = Arc::new(kept.clone());
+    let (plans, restored) = Plans::load(state, Duration::MAX).await.unwrap();
+    let mut plan = restored.pending.unwrap();
+    let content = plan.content.as_mut().unwrap();
+    content.encoder = "another".to_owned();
+    content.files.push(also_names.to_owned());
+    plans.begin(&plan).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_planned_batch_is_landed_as_it_was_planned_whatever_the_limits_are_now() {
+    let (lake, kept, landed) = pending_batch().await;
     std::fs::remove_dir_all(lake.path().join("events")).unwrap();
-    run(sink(lake.path(), 2, Some(&kept)), (1..=5).map(event)).await;
+    run(sink(lake.path(), 3, Some(&kept)), (1..=6).map(event)).await;
     let after = files(lake.path());
     assert_eq!(
         after.len(),
-        2,
+        4,
         "the planned batch, and the two events behind it"
     );
-    for (name, content) in before {
+    for (name, content) in landed {
         assert!(after[&name] == content, "{name} has other bytes");
     }
     assert!(kept.names().iter().all(|name| name.starts_with("landed")));
 }
 
 #[tokio::test]
+async fn a_planned_batch_that_stands_in_the_lake_is_only_noted() {
+    let (lake, kept, landed) = pending_batch().await;
+    let outcomes = run(sink(lake.path(), 4, Some(&kept)), (1..=2).map(event)).await;
+    assert_eq!(outcomes, [Outcome::Durable; 2]);
+    assert_eq!(files(lake.path()), landed);
+    assert!(kept.names().iter().all(|name| name.starts_with("landed")));
+}
+
+#[tokio::test]
 async fn what_has_landed_is_acknowledged_and_not_landed_again() {
-    let lake = tempfile::tempdir().unwrap();
-    let kept = Kept::default();
-    run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    let before = files(lake.path());
-    let outcomes = run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    assert_eq!(outcomes, [Outcome::Durable; 3]);
-    assert_eq!(files(lake.path()), before);
+    let (lake, kept, landed) = pending_batch().await;
+    for _ in 0..2 {
+        let outcomes = run(sink(lake.path(), 4, Some(&kept)), (1..=4).map(event)).await;
+        assert_eq!(outcomes, [Outcome::Durable; 4]);
+        assert_eq!(files(lake.path()), landed);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_stands_is_kept_though_the_buffer_has_lost_its_events() {
+    let (lake, kept, landed) = pending_batch().await;
+    let (lost, _) = landed.first_key_value().unwrap();
+    std::fs::remove_file(lake.path().join(lost)).unwrap();
+    // Event 1 stands in the other file, and in the buffer no more.
+    run(sink(lake.path(), 4, Some(&kept)), (2..=4).map(event)).await;
+    assert_eq!(files(lake.path()), landed);
 }
 
 #[tokio::test]
 async fn a_planned_batch_is_not_landed_in_part_when_the_input_ends() {
-    let lake = tempfile::tempdir().unwrap();
-    let kept = Kept::default();
-    run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    kept.put_back_to_pending();
+    let (lake, kept, _) = pending_batch().await;
     std::fs::remove_dir_all(lake.path().join("events")).unwrap();
-    let outcomes = run(sink(lake.path(), 3, Some(&kept)), (1..=2).map(event)).await;
+    let outcomes = run(sink(lake.path(), 4, Some(&kept)), (1..=2).map(event)).await;
     assert_eq!(outcomes, [Outcome::Refused(Refusal::Unanswered); 2]);
     assert!(files(lake.path()).is_empty());
 }
 
 #[tokio::test]
 async fn a_damaged_plan_still_says_which_positions_and_names_were_planned() {
-    let lake = tempfile::tempdir().unwrap();
-    let kept = Kept::default();
-    run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    let before = files(lake.path());
-    kept.put_back_to_pending();
+    let (lake, kept, landed) = pending_batch().await;
     for value in kept.0.lock().unwrap().values_mut() {
         *value = Bytes::from_static(b"damaged");
     }
-    run(sink(lake.path(), 2, Some(&kept)), (1..=3).map(event)).await;
-    assert_eq!(files(lake.path()), before);
+    std::fs::remove_dir_all(lake.path().join("events")).unwrap();
+    run(sink(lake.path(), 2, Some(&kept)), (1..=4).map(event)).await;
+    assert_eq!(files(lake.path()), landed);
 }
 
 #[tokio::test]
-async fn a_file_that_a_plan_names_and_nobody_makes_any_more_is_deleted() {
-    let lake = tempfile::tempdir().unwrap();
-    let kept = Kept::default();
-    run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    let before = files(lake.path());
-
-    // An earlier version took the same events for something else.
-    let (plans, _) = Plans::load(Arc::new(kept.clone()), Duration::from_secs(60))
-        .await
-        .unwrap();
-    kept.put_back_to_pending();
-    let (_, restored) = Plans::load(Arc::new(kept.clone()), Duration::from_secs(60))
-        .await
-        .unwrap();
-    let mut plan = restored.pending.unwrap();
-    plan.content.files.push("quarantine/old.parquet".to_owned());
-    plans.begin(&plan).await.unwrap();
-    let old = lake.path().join("quarantine/old.parquet");
-    std::fs::create_dir_all(old.parent().unwrap()).unwrap();
-    std::fs::write(&old, "old").unwrap();
-
-    run(sink(lake.path(), 3, Some(&kept)), (1..=3).map(event)).await;
-    assert!(!old.exists());
-    assert_eq!(files(lake.path()), before);
+async fn the_files_of_another_version_are_replaced_when_nothing_was_lost() {
+    let (lake, kept, landed) = pending_batch().await;
+    of_another_version(&kept, "quarantine/date=1970-01-01/old.parquet").await;
+    let (name, _) = landed.first_key_value().unwrap();
+    std::fs::write(lake.path().join(name), "of another version").unwrap();
+    let old = lake.path().join("quarantine/date=1970-01-01");
+    std::fs::create_dir_all(&old).unwrap();
+    run(sink(lake.path(), 4, Some(&kept)), (1..=4).map(event)).await;
+    assert_eq!(files(lake.path()), landed);
 }
 
 #[tokio::test]
-async fn behind_a_memory_buffer_what_the_store_refused_lands_when_it_is_sent_again() {
+async fn the_files_of_another_version_are_kept_when_the_buffer_has_lost_events() {
+    let (lake, kept, landed) = pending_batch().await;
+    of_another_version(&kept, "quarantine/date=1970-01-01/old.parquet").await;
+    run(sink(lake.path(), 4, Some(&kept)), [event(1), event(4)]).await;
+    assert_eq!(files(lake.path()), landed);
+}
+
+#[tokio::test]
+async fn behind_a_memory_buffer_what_the_store_refused_lands_once_when_it_is_sent_again() {
     let lake = tempfile::tempdir().unwrap();
     let mut worker = Worker::resume(*sink(lake.path(), 2, None)).await.unwrap();
-    let mut send = async |id| {
-        let (ack, answer) = Ack::channel();
-        worker
-            .take(vec![Delivery::new(vec![event(id)], ack)])
-            .await
-            .unwrap();
-        worker.land().await.unwrap();
-        answer.await
+    let mut send = async || {
+        let (deliveries, answers): (Vec<_>, Vec<Answer>) = [event(1), event(2)]
+            .into_iter()
+            .map(|event| {
+                let (ack, answer) = Ack::channel();
+                (Delivery::new(vec![event], ack), answer)
+            })
+            .unzip();
+        worker.take(deliveries).await.unwrap();
+        join_all(answers).await
     };
-    // A file stands where the directory should be.
-    let blocked = lake.path().join("events");
+    // A file stands where the directory of one day should be.
+    let blocked = lake.path().join("events/date=1970-01-01");
+    std::fs::create_dir_all(lake.path().join("events")).unwrap();
     std::fs::write(&blocked, "").unwrap();
-    assert_eq!(send(1).await, Outcome::Refused(Refusal::Failed));
+    assert_eq!(send().await, [Outcome::Refused(Refusal::Failed); 2]);
     std::fs::remove_file(&blocked).unwrap();
-    assert_eq!(send(1).await, Outcome::Durable);
-    assert_eq!(send(1).await, Outcome::Durable);
-    assert_eq!(files(lake.path()).len(), 1);
+    assert!(
+        files(lake.path()).is_empty(),
+        "the file of the other day was taken back"
+    );
+    assert_eq!(send().await, [Outcome::Durable; 2]);
+    assert_eq!(send().await, [Outcome::Durable; 2]);
+    assert_eq!(files(lake.path()).len(), 2);
 }

@@ -1,0 +1,209 @@
+//! What happens to a batch once it is closed.
+
+use std::future::Future;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use futures::future::try_join_all;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use landfall_core::kill_point;
+
+use crate::batch::{Closed, Landing, Tally};
+use crate::lake::{Lake, sentence};
+use crate::plan::{Content, Plan, Plans, Span};
+
+/// Files of one batch that are uploaded side by side.
+const UPLOADS_AT_A_TIME: usize = 4;
+
+/// The version of what turns events into files. The same version turns the same events into the same bytes.
+const ENCODER: &str = env!("CARGO_PKG_VERSION");
+
+/// Lands a batch whatever it takes: its plan first, then its files, then the note that it has landed.
+pub(crate) async fn land(
+    lake: &Lake,
+    plans: &mut Plans,
+    span: Span,
+    writer: &str,
+    closed: &Closed,
+) {
+    let plan = Plan {
+        span,
+        writer: writer.to_owned(),
+        content: Some(content(closed)),
+    };
+    kill_point("plan");
+    persist("write a batch plan", || plans.begin(&plan)).await;
+    kill_point("planned");
+    persist("upload a batch", || upload(lake, &closed.files)).await;
+    kill_point("uploaded");
+    note_landed(plans, &plan).await;
+}
+
+/// Whether everything that `plan` names is in the lake already. Files appear whole, so that nothing is missing then.
+pub(crate) async fn has_landed(lake: &Lake, plan: &Plan) -> bool {
+    let Some(Content { files, .. }) = &plan.content else {
+        return false;
+    };
+    standing(lake, files).await.len() == files.len()
+}
+
+/// Lands a batch that an earlier run had planned, and `closed` holds what the buffer still gave of it; `lost` events of
+/// it were not there any more.
+///
+/// A file that stands is never written again: it is whole, and may hold what the buffer has lost since.
+pub(crate) async fn land_again(
+    lake: &Lake,
+    plans: &mut Plans,
+    mut plan: Plan,
+    closed: &Closed,
+    lost: usize,
+) {
+    let made: Vec<String> = closed.files.iter().map(|file| file.name.clone()).collect();
+    let files = plan
+        .content
+        .as_ref()
+        .map_or(&made, |content| &content.files);
+    let mut standing = standing(lake, files).await;
+    // Another version may have told the same events apart otherwise. Its files and ours would overlap, and ours hold
+    // everything if nothing was lost.
+    let other_version = plan
+        .content
+        .as_ref()
+        .is_some_and(|content| content.encoder != ENCODER);
+    if other_version && lost == 0 {
+        persist("delete the files of another version", || {
+            lake.delete(&standing)
+        })
+        .await;
+        standing.clear();
+    }
+    if standing.is_empty() {
+        plan.content = Some(content(closed));
+        persist("write a batch plan", || plans.begin(&plan)).await;
+    }
+    let missing: Vec<Landing> = closed
+        .files
+        .iter()
+        .filter(|file| !standing.contains(&file.name))
+        .cloned()
+        .collect();
+    if lost > 0 {
+        tracing::error!(
+            span = %plan.span,
+            lost,
+            files_that_stand = standing.len(),
+            "events of a planned batch cannot be read from the buffer any more; they are in the lake only if their file was"
+        );
+    }
+    persist("upload a batch", || upload(lake, &missing)).await;
+    note_landed(plans, &plan).await;
+}
+
+/// Notes that everything `plan` names is in the lake.
+pub(crate) async fn note_landed(plans: &mut Plans, plan: &Plan) {
+    persist("note that a batch has landed", || plans.finish(plan)).await;
+    kill_point("landed");
+    if let Err(error) = plans.expire(plan).await {
+        tracing::warn!(%error, "cannot remove an old batch plan; it is tried again with the next");
+    }
+}
+
+/// Uploads all files, or takes back those that were: nobody was told that they are safe.
+pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
+    // Each is tried to its end, so that none can appear after it was taken back.
+    let attempts: Vec<_> = uploads(lake, files).collect().await;
+    let result: object_store::Result<()> = attempts.into_iter().collect();
+    if result.is_err() {
+        let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+        if let Err(error) = lake.delete(&names).await {
+            tracing::error!(
+                error = sentence(&error),
+                "a refused batch stands in the lake in part: its events may come twice"
+            );
+        }
+    }
+    result
+}
+
+pub(crate) fn report(closed: &Closed) {
+    let Tally {
+        events,
+        quarantined,
+        duplicates,
+        same_id,
+    } = closed.tally;
+    metrics::counter!("component_sent_events_total").increment(events + quarantined);
+    metrics::counter!("landfall_duplicate_events_total").increment(duplicates);
+    metrics::counter!("landfall_same_id_events_total").increment(same_id);
+    metrics::counter!("landfall_quarantined_events_total").increment(quarantined);
+    let files = closed.files.len();
+    if files > 0 {
+        let bytes: usize = closed.files.iter().map(|file| file.content.len()).sum();
+        tracing::info!(
+            events,
+            quarantined,
+            duplicates,
+            same_id,
+            files,
+            bytes,
+            "landed a batch"
+        );
+    }
+}
+
+fn content(closed: &Closed) -> Content {
+    let (first, last) = closed.received;
+    Content {
+        encoder: ENCODER.to_owned(),
+        received: (first.as_millis(), last.as_millis()),
+        files: closed.files.iter().map(|file| file.name.clone()).collect(),
+        keys: closed.keys.clone(),
+    }
+}
+
+/// Those of `files` that are in the lake.
+async fn standing(lake: &Lake, files: &[String]) -> Vec<String> {
+    let look = || try_join_all(files.iter().map(|name| lake.contains(name)));
+    let found = persist("look for the files of a batch", look).await;
+    let standing = files.iter().zip(found).filter(|(_, found)| *found);
+    standing.map(|(name, _)| name.clone()).collect()
+}
+
+async fn upload(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
+    uploads(lake, files).try_collect().await
+}
+
+fn uploads(lake: &Lake, files: &[Landing]) -> impl Stream<Item = object_store::Result<()>> + use<> {
+    let uploads = files.iter().map(|file| {
+        let (lake, file) = (lake.clone(), file.clone());
+        async move {
+            lake.put(&file.name, file.content).await?;
+            kill_point("file");
+            Ok(())
+        }
+    });
+    stream::iter(uploads.collect::<Vec<_>>()).buffer_unordered(UPLOADS_AT_A_TIME)
+}
+
+/// Tries until it succeeds: an accepted event is never given up, whatever the disk or the store says.
+pub(crate) async fn persist<T, E, F>(doing: &str, mut attempt: impl FnMut() -> F) -> T
+where
+    E: std::error::Error + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let forever = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(30))
+        .with_jitter()
+        .without_max_times();
+    loop {
+        let warn = |error: &E, wait: Duration| {
+            tracing::warn!(error = sentence(error), retry_in = ?wait, "cannot {doing}");
+            metrics::counter!("component_errors_total", "error_type" => "landing_failed")
+                .increment(1);
+        };
+        if let Ok(done) = (&mut attempt).retry(forever).notify(warn).await {
+            return done;
+        }
+    }
+}
