@@ -4,11 +4,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use landfall_testkit::Outage;
+use landfall_testkit::{Instance, Outage};
 
 use crate::{
-    assert_landed_once, assert_refused, lake_of, padded_event, post, prepare, stop_in_order,
-    unready, wait_until_landed,
+    assert_landed_once, assert_refused, lake_of, padded_event, post, prepare, signed,
+    stop_in_order, unready, wait_until_landed,
 };
 
 const MAX_SIZE: usize = 1024 * 1024;
@@ -61,26 +61,53 @@ fn a_full_buffer_refuses_events_until_the_lake_is_back() {
 
 #[test]
 fn a_full_buffer_that_blocks_answers_200_once_the_lake_is_back() {
+    let (mut instance, outage, blocked) = block();
+    outage.end();
+    assert_eq!(blocked.answer.recv(), Ok(200));
+    wait_until_landed(&mut instance, blocked.sent.len());
+    assert_landed_once(&stop_in_order(instance), &blocked.sent);
+}
+
+#[test]
+fn a_full_buffer_that_blocks_is_not_ready() {
+    let (instance, _outage, blocked) = block();
+    let reasons = unready(&instance);
+    assert_eq!(blocked.answer.try_recv(), Err(mpsc::TryRecvError::Empty));
+    assert!(reasons.concat().contains("full"), "/ready: {reasons:?}");
+}
+
+struct Blocked {
+    /// What was sent. All was answered 200 but the last.
+    sent: Vec<String>,
+    /// Where the status of the last will arrive.
+    answer: mpsc::Receiver<u16>,
+}
+
+/// Fills a buffer that blocks until a request gets no answer.
+fn block() -> (Instance, Outage, Blocked) {
     let (landfall, config) = prepare(&settings("block"));
-    let mut instance = landfall.start(&config);
+    let instance = landfall.start(&config);
     let outage = Outage::of(&lake_of(instance.dir()));
     let address = instance.source();
-    let mut accepted = Vec::new();
-    let waiting = loop {
-        let id = format!("during-{}", accepted.len());
-        accepted.push(id.clone());
+    let mut sent = Vec::new();
+    loop {
+        let id = format!("during-{}", sent.len());
+        sent.push(id.clone());
         let (answered, answer) = mpsc::channel();
-        thread::spawn(move || answered.send(post(address, &padded_event(&id, BODY)).status));
+        thread::spawn(move || {
+            // Nobody listens any more when a test has seen enough.
+            if let Ok(response) = signed(padded_event(&id, BODY).as_bytes()).try_send(address) {
+                let _ = answered.send(response.status);
+            }
+        });
         match answer.recv_timeout(WAITS) {
             Ok(status) => assert_eq!(status, 200),
-            Err(mpsc::RecvTimeoutError::Timeout) => break answer,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                assert!(sent.len() * BODY > MAX_SIZE / 2, "{} are few", sent.len());
+                return (instance, outage, Blocked { sent, answer });
+            }
             Err(error) => panic!("no answer: {error}"),
         }
-        assert!(accepted.len() * BODY <= MAX_SIZE, "more than it may hold");
-    };
-    assert!(accepted.len() * BODY > MAX_SIZE / 2, "{}", accepted.len());
-    outage.end();
-    assert_eq!(waiting.recv(), Ok(200));
-    wait_until_landed(&mut instance, accepted.len());
-    assert_landed_once(&stop_in_order(instance), &accepted);
+        assert!(sent.len() * BODY <= MAX_SIZE, "more than it may hold");
+    }
 }

@@ -121,6 +121,28 @@ fn a_process_that_is_killed_on_a_full_disk_starts_and_lands_everything() {
     });
 }
 
+#[test]
+fn a_full_disk_does_not_flood_the_log() {
+    let name = "full_disk::a_full_disk_does_not_flood_the_log";
+    SmallDisk::with(MEBIBYTES, name, |disk| {
+        let (landfall, config, code) = prepare(disk);
+        let instance = landfall.start(&config);
+        let _ballast = disk.map(SmallDisk::fill);
+        let _outage = Outage::of(&lake_of(instance.dir()));
+        fill(&instance, 120_000, code, &mut Vec::new());
+        let before = instance.stderr().lines().count();
+        // Too large for what may be left of a page.
+        let refused = padded_event("refused", 120_000);
+        for _ in 0..100 {
+            assert_refused(&post(instance.source(), &refused), code);
+        }
+        // Room for what is told once in a while, such as that the landing fails.
+        let stderr = instance.stderr();
+        let lines = stderr.lines().count() - before;
+        assert!(lines < 20, "{lines} lines for 100 refusals\n{stderr}");
+    });
+}
+
 /// Sends events with `padding` bytes until one is refused.
 #[track_caller]
 fn fill(instance: &Instance, padding: usize, code: Code, accepted: &mut Vec<String>) {

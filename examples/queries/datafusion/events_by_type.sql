@@ -1,0 +1,15 @@
+-- How many events of each type there are, of how many users, and on which days.
+CREATE EXTERNAL TABLE IF NOT EXISTS events
+STORED AS PARQUET
+PARTITIONED BY (date)
+LOCATION '{lake}/events/';
+
+SELECT
+  event_type,
+  count(*) AS events,
+  count(DISTINCT user_id) AS users,
+  min(date) AS first_day,
+  max(date) AS last_day
+FROM events
+GROUP BY event_type
+ORDER BY event_type;

@@ -1,0 +1,12 @@
+-- The Net Promoter Score of each survey. Not by event type: surveys of newer kinds come as 'other', with their score.
+SELECT
+  experience_name AS survey,
+  count(*) AS responses,
+  count(*) FILTER (nps_score >= 9) AS promoters,
+  count(*) FILTER (nps_score BETWEEN 7 AND 8) AS passives,
+  count(*) FILTER (nps_score <= 6) AS detractors,
+  round(100 * (promoters - detractors) / responses, 1) AS nps
+FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
+WHERE nps_score IS NOT NULL
+GROUP BY survey
+ORDER BY survey;

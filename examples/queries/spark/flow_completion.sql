@@ -1,0 +1,13 @@
+-- Of each flow: how often it was started, completed and skipped, by how many users, and the completion rate in percent.
+-- The rate is null when nothing was started.
+SELECT
+  experience_name AS flow,
+  count_if(event_type = 'web_flow_started') AS started,
+  count_if(event_type = 'web_flow_completed') AS completed,
+  count_if(event_type = 'web_flow_skipped') AS skipped,
+  count(DISTINCT user_id) AS users,
+  round(try_divide(100 * completed, started), 1) AS completion_rate
+FROM parquet.`{lake}/events`
+WHERE event_type IN ('web_flow_started', 'web_flow_completed', 'web_flow_skipped')
+GROUP BY flow
+ORDER BY flow;

@@ -1,0 +1,134 @@
+//! Six query engines read what landed, and agree with answers that were written down by hand.
+//!
+//! The queries are those of `examples/queries`, run as they stand. The events are the documented samples and those of
+//! `engines/events.jsonl`, which hold what engines could differ in: scores as text, times at both ends of a day and in
+//! the hour that comes twice in New York, lists with several answers, with none and with null, users without a name.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "an unmet expectation is a failed test"
+)]
+
+mod lake;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use landfall_testkit::{
+    Landfall, Request, Signal, files_below, python, workspace_root,
+};
+
+use crate::lake::landed_ids;
+
+const SECRET: &str = "a secret only of this test";
+
+/// Small batches: seven of them, and a file of each for every day in it.
+const CONFIG: &str = r#"
+data_dir = "{dir}/data"
+api.address = "{api}"
+
+[sources.appcues]
+type = "appcues"
+address = "{source}"
+signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
+
+[sinks.lake]
+type = "parquet"
+inputs = ["appcues"]
+uri = "{dir}/lake"
+batch = { max_events = 10, timeout_secs = 1 }
+"#;
+
+#[test]
+fn every_engine_answers_every_question_as_expected() {
+    let landfall = land(&events());
+    let lake = landfall.dir().join("lake");
+    let queries = workspace_root().join("examples/queries");
+    let answers = workspace_root().join("tests/engines/answers.json");
+
+    let mut engines = Vec::new();
+    for entry in fs::read_dir(&queries).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            engines.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    assert_eq!(engines.len(), 6, "{engines:?}");
+
+    let failed: Vec<_> = thread::scope(|scope| {
+        let ask = |engine: &str| {
+            let arguments = [
+                "--engine",
+                engine,
+                "--queries",
+                &text(&queries),
+                "--answers",
+                &text(&answers),
+                "--lake",
+                &text(&lake),
+            ];
+            println!("{}", python("ask_engine.py", arguments).trim_end());
+        };
+        let asked: Vec<_> = engines
+            .iter()
+            .map(|engine| (engine, scope.spawn(move || ask(engine))))
+            .collect();
+        // Each thread has said what was wrong when it panicked, so one engine hides no other.
+        asked
+            .into_iter()
+            .filter_map(|(engine, thread)| thread.join().is_err().then_some(engine))
+            .collect()
+    });
+    assert!(failed.is_empty(), "not as expected: {failed:?}, see above");
+}
+
+/// The documented samples, then the lines of the fixture.
+fn events() -> Vec<String> {
+    let samples = files_below(&workspace_root().join("crates/appcues/samples"), ".json");
+    assert_eq!(samples.len(), 13);
+    let mut events: Vec<_> = samples
+        .iter()
+        .map(|sample| fs::read_to_string(sample).unwrap())
+        .collect();
+    let lines = workspace_root().join("tests/engines/events.jsonl");
+    events.extend(fs::read_to_string(lines).unwrap().lines().map(str::to_owned));
+    events
+}
+
+/// Sends each event twice, waits until all are in files, and stops.
+fn land(events: &[String]) -> Landfall {
+    let landfall =
+        Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
+    let config = landfall.write("landfall.toml", CONFIG);
+    let mut instance = landfall.start(&config);
+    let post = |event: &String| {
+        let answer = Request::post("/webhooks/appcues")
+            .signed(SECRET, event.as_bytes())
+            .body(event.as_bytes())
+            .send(instance.source());
+        assert_eq!(answer.status, 200, "{} for {event}", answer.text());
+    };
+    // Some copies fall into the batch of the first, some into a later one.
+    for part in events.chunks(25) {
+        part.iter().for_each(post);
+        part.iter().for_each(post);
+    }
+    events.iter().for_each(post);
+
+    let lake = instance.dir().join("lake");
+    let landed = |lake: &Path| landed_ids(lake).values().sum::<usize>();
+    instance.wait_until("all events are in files", |_| landed(&lake) >= events.len());
+    let (ended, landfall) = instance.stop(Signal::TERM);
+    assert_eq!(ended.code, Some(0), "{ended}");
+
+    assert_eq!(landed(&lake), events.len(), "an event was doubled");
+    let files = files_below(&lake.join("events"), ".parquet");
+    assert!(files.len() >= 15, "too few files to test reading many: {files:?}");
+    landfall
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
