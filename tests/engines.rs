@@ -16,9 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use landfall_testkit::{
-    Landfall, Request, Signal, files_below, python, workspace_root,
-};
+use landfall_testkit::{Landfall, Request, Signal, files_below, python, workspace_root};
 
 use crate::lake::landed_ids;
 
@@ -41,6 +39,15 @@ uri = "{dir}/lake"
 batch = { max_events = 10, timeout_secs = 1 }
 "#;
 
+const ENGINES: [&str; 6] = [
+    "clickhouse",
+    "datafusion",
+    "duckdb",
+    "polars",
+    "pyarrow",
+    "spark",
+];
+
 #[test]
 fn every_engine_answers_every_question_as_expected() {
     let landfall = land(&events());
@@ -48,14 +55,17 @@ fn every_engine_answers_every_question_as_expected() {
     let queries = workspace_root().join("examples/queries");
     let answers = workspace_root().join("tests/engines/answers.json");
 
-    let mut engines = Vec::new();
-    for entry in fs::read_dir(&queries).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            engines.push(entry.file_name().into_string().unwrap());
-        }
-    }
-    assert_eq!(engines.len(), 6, "{engines:?}");
+    let mut folders: Vec<_> = fs::read_dir(&queries)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    assert_eq!(
+        folders, ENGINES,
+        "each folder is of an engine that is asked"
+    );
 
     let failed: Vec<_> = thread::scope(|scope| {
         let ask = |engine: &str| {
@@ -71,10 +81,7 @@ fn every_engine_answers_every_question_as_expected() {
             ];
             println!("{}", python("ask_engine.py", arguments).trim_end());
         };
-        let asked: Vec<_> = engines
-            .iter()
-            .map(|engine| (engine, scope.spawn(move || ask(engine))))
-            .collect();
+        let asked = ENGINES.map(|engine| (engine, scope.spawn(move || ask(engine))));
         // Each thread has said what was wrong when it panicked, so one engine hides no other.
         asked
             .into_iter()
@@ -93,7 +100,12 @@ fn events() -> Vec<String> {
         .map(|sample| fs::read_to_string(sample).unwrap())
         .collect();
     let lines = workspace_root().join("tests/engines/events.jsonl");
-    events.extend(fs::read_to_string(lines).unwrap().lines().map(str::to_owned));
+    events.extend(
+        fs::read_to_string(lines)
+            .unwrap()
+            .lines()
+            .map(str::to_owned),
+    );
     events
 }
 
@@ -125,7 +137,10 @@ fn land(events: &[String]) -> Landfall {
 
     assert_eq!(landed(&lake), events.len(), "an event was doubled");
     let files = files_below(&lake.join("events"), ".parquet");
-    assert!(files.len() >= 15, "too few files to test reading many: {files:?}");
+    assert!(
+        files.len() >= 15,
+        "too few files to test reading many: {files:?}"
+    );
     landfall
 }
 

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import sys
+import tempfile
 import time
 import traceback
 
@@ -63,12 +64,17 @@ def spark():
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        # The JVM's second compiler costs more than it earns in so short a life.
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
         # 200 by default, which is a minute for a few rows.
         .config("spark.sql.shuffle.partitions", "1")
         .getOrCreate()
     )
-    with contextlib.closing(type("", (), {"close": session.stop})):
-        yield lambda sql: session.sql(sql.strip().removesuffix(";")).toArrow()
+    try:
+        yield lambda sql: session.sql(sql).toArrow()
+    finally:
+        session.stop()
 
 
 def script():
@@ -117,6 +123,18 @@ def lines(answer: dict) -> list[str]:
     return [json.dumps(row, ensure_ascii=False) for row in [answer["columns"], *answer["rows"]]]
 
 
+@contextlib.contextmanager
+def own_directory():
+    """A working directory that goes away with what engines leave in it, such as Spark's `spark-warehouse`."""
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
 def compare(engine: str, question: str, want: dict, have: dict, types: str) -> list[str]:
     if lines(want) == lines(have):
         return []
@@ -133,23 +151,24 @@ def main() -> None:
     arguments.add_argument("--engine", required=True, choices=ENGINES)
     arguments.add_argument("--queries", required=True, type=pathlib.Path, help="the folder of the engines' folders")
     arguments.add_argument("--answers", required=True, type=pathlib.Path)
-    arguments.add_argument("--lake", required=True)
+    arguments.add_argument("--lake", required=True, type=pathlib.Path)
     given = arguments.parse_args()
 
+    lake = str(given.lake.resolve())
     answers = json.loads(given.answers.read_text())
-    files = {path.stem: path for path in (given.queries / given.engine).iterdir()}
+    files = {path.stem: path for path in (given.queries / given.engine).resolve().iterdir()}
     problems = []
     for question in sorted(answers.keys() ^ files.keys()):
         where = "has no query" if question in answers else "has a query but no expected answer"
         problems.append(f"{given.engine}, {question}: {where}")
 
     begun = time.monotonic()
-    with contextlib.contextmanager(ENGINES[given.engine])() as ask:
+    with own_directory(), contextlib.contextmanager(ENGINES[given.engine])() as ask:
         times = [f"start {time.monotonic() - begun:.1f} s"]
         for question in sorted(answers.keys() & files.keys()):
             begun = time.monotonic()
             try:
-                found = ask(files[question].read_text().replace("{lake}", given.lake))
+                found = ask(files[question].read_text().replace("{lake}", lake))
                 types = ", ".join(f"{field.name}: {field.type}" for field in found.schema)
                 problems += compare(given.engine, question, answers[question], table(found), types)
             except Exception:

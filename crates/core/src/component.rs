@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,6 +27,9 @@ pub trait Source: Send {
 #[async_trait]
 pub trait Sink: Send {
     /// Runs until `input` ends, answers every delivery that it took, and returns.
+    ///
+    /// A durable buffer sends one delivery without events once everything that an earlier run had left in it has been
+    /// delivered.
     ///
     /// Dropping the future must be safe at any await: what was not acknowledged is delivered again.
     ///
@@ -90,6 +93,27 @@ pub struct SinkContext {
     pub writer_id: String,
     /// Where the sink keeps small state beside its durable buffer; `None` when the buffer is memory.
     pub state: Option<Arc<dyn StateStore>>,
+    /// Where the sink says what keeps it from landing.
+    pub health: Health,
+}
+
+/// What is wrong with a component at present, as it says itself. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<Option<String>>>);
+
+impl Health {
+    /// Says what is wrong now; `None` when nothing is.
+    pub fn report(&self, problem: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// What is wrong now.
+    pub fn problem(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 /// Small named values that survive the process, kept beside a sink's durable buffer.

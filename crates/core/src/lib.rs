@@ -35,12 +35,12 @@ mod shutdown;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
 pub use component::{
-    BuildError, Component, Resource, Sink, SinkConfig, SinkContext, SinkError, Source,
+    BuildError, Component, Health, Resource, Sink, SinkConfig, SinkContext, SinkError, Source,
     SourceConfig, SourceContext, SourceError, StateStore,
 };
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use event::{Event, Position, Timestamp};
 pub use kill_point::kill_point;
 pub use secret::{Secret, secrets};
-pub use setting::{lenient, lenient_option, string_map};
+pub use setting::{lenient, lenient_option, string_map, too_long};
 pub use shutdown::{Shutdown, ShutdownTrigger};

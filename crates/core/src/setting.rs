@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Reads a number or a boolean that may also be written as a string, as `"${PORT}"` is after substitution.
 ///
 /// # Errors
-/// Says which value was found when it is neither.
+/// When it is neither. The value is not shown: a secret may stand in the wrong place.
 pub fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -22,7 +22,7 @@ where
         Value::String(text) => text
             .trim()
             .parse()
-            .map_err(|error| D::Error::custom(format!("\"{text}\" does not fit: {error}"))),
+            .map_err(|error| D::Error::custom(format!("the string does not fit: {error}"))),
         other => T::deserialize(other).map_err(D::Error::custom),
     }
 }
@@ -57,4 +57,10 @@ where
             _ => Err(D::Error::custom(format!("{key} must be a string"))),
         })
         .collect()
+}
+
+/// What is wrong with a length of time that no clock can count to; `None` when it is at most ten years.
+pub fn too_long(setting: &str, secs: u64) -> Option<String> {
+    const TEN_YEARS: u64 = 10 * 366 * 24 * 60 * 60;
+    (secs > TEN_YEARS).then(|| format!("{setting}: must be at most {TEN_YEARS}, ten years"))
 }

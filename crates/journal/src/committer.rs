@@ -67,7 +67,8 @@ impl Committer {
         match &outcome {
             Ok(_) => self.shared.counters.appended(group.records, group.len()),
             Err(error) => {
-                tracing::warn!(%error, records = group.records, "records could not be journaled");
+                // At this level only: each caller is told, and on a full disk this comes with every group.
+                tracing::debug!(%error, records = group.records, "records could not be journaled");
                 self.shared.release(group.len());
             }
         }
@@ -79,6 +80,7 @@ impl Committer {
     fn write(&mut self, group: &mut Group) -> Result<u64, AppendError> {
         let shared = Arc::clone(&self.shared);
         if !shared.reserve.ready() {
+            self.give_way();
             return Err(AppendError::DiskFull);
         }
         let room = shared.options.segment_bytes.saturating_sub(group.len());
@@ -126,6 +128,43 @@ impl Committer {
         Ok(base + first)
     }
 
+    /// Replaces the newest segment by an empty one, if readers have dealt with everything in it.
+    ///
+    /// It is never deleted, since it keeps the place where the log goes on. On a full disk it may be what takes the space
+    /// of the reserve, and nothing else would ever give it back.
+    fn give_way(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let end = shared.end();
+        let holds_records = |(_, len)| len > HEADER as u64;
+        let all_read = shared
+            .cursors
+            .positions()
+            .values()
+            .all(|position| position.get() >= end);
+        if !all_read || !shared.segments.newest().is_some_and(holds_records) {
+            return;
+        }
+        self.active = None;
+        let Ok(Active { base, file, .. }) = self.create() else {
+            return;
+        };
+        let header = self.header(base);
+        let mut bytes = [0; HEADER];
+        header.encode(&mut bytes);
+        let written = file.write_at(&bytes, 0);
+        let durable = written.and_then(|()| file.sync_data());
+        let durable = durable.and_then(|()| shared.disk.sync_dir(""));
+        if durable.is_err() {
+            let _ = shared.disk.remove(&segment_name(base));
+            return;
+        }
+        let len = HEADER as u64;
+        self.next_base = base + len;
+        self.active = Some(Active { base, len, file });
+        shared.grown(base, len, 0);
+        shared.delete_behind();
+    }
+
     fn create(&mut self) -> Result<Active, AppendError> {
         let base = self.next_base;
         // If this fails the name may be taken all the same: the next attempt uses another.
@@ -135,13 +174,16 @@ impl Committer {
     }
 
     fn with_header<'a>(&self, base: u64, group: &'a mut Group) -> &'a [u8] {
-        let header = Header {
+        self.header(base).encode(group.header());
+        &group.bytes
+    }
+
+    fn header(&self, base: u64) -> Header {
+        Header {
             base,
             previous_end: self.shared.end(),
             identity: self.shared.identity,
-        };
-        header.encode(group.header());
-        &group.bytes
+        }
     }
 }
 

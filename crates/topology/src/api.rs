@@ -35,10 +35,15 @@ pub(crate) fn router(readiness: Readiness) -> Router {
 
 async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
     let reasons = readiness.reasons();
-    if reasons.is_empty() {
-        (StatusCode::OK, Json(json!({ "ready": true })))
+    let ready = reasons.is_empty();
+    let status = if ready {
+        StatusCode::OK
     } else {
-        let body = json!({ "ready": false, "reasons": reasons });
-        (StatusCode::SERVICE_UNAVAILABLE, Json(body))
-    }
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let warnings = readiness.warnings();
+    (
+        status,
+        Json(json!({ "ready": ready, "reasons": reasons, "warnings": warnings })),
+    )
 }

@@ -14,9 +14,11 @@ use landfall_core::{
 };
 use landfall_journal::{AppendError, Journal, Options, Reader, Record};
 
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::readiness::Readiness;
+use crate::topology::Ended;
 use crate::{BufferConfig, WhenFull};
 
 /// The journal's one reader.
@@ -82,18 +84,23 @@ impl DiskBuffer {
         id: &str,
         input: DeliveryReceiver,
         readiness: &Readiness,
+        running: &mut JoinSet<Ended>,
     ) -> BoxStream<'static, Delivery> {
         readiness.watch_journal(id, self.journal.clone(), self.max_size);
         let (sender, output) = delivery_channel(DELIVERIES_AHEAD);
-        let writing = write(
-            self.journal,
-            input,
-            self.when_full,
-            readiness.clone(),
-            id.to_owned(),
-        );
-        tokio::spawn(writing);
-        tokio::spawn(read(self.reader, sender));
+        let writer = Writer {
+            journal: self.journal,
+            when_full: self.when_full,
+            readiness: readiness.clone(),
+            id: id.to_owned(),
+        };
+        let name = format!("sinks.{id}.buffer");
+        running.spawn(async move {
+            writer.run(input).await;
+            (name, Ok(()))
+        });
+        let name = format!("sinks.{id}.buffer");
+        running.spawn(async move { (name, read(self.reader, sender).await) });
         output.boxed()
     }
 }
@@ -103,51 +110,60 @@ pub(crate) fn is_journal(directory: &Path) -> bool {
     directory.join("identity").is_file()
 }
 
-async fn write(
+/// Appends what comes to the journal.
+struct Writer {
     journal: Journal,
-    input: DeliveryReceiver,
     when_full: WhenFull,
     readiness: Readiness,
     id: String,
-) {
-    let append = |Delivery { events, ack }| {
-        let (journal, readiness, id) = (&journal, &readiness, &id);
-        async move {
-            let appends = events.iter().map(|event| append(journal, event, when_full));
-            match try_join_all(appends).await {
-                Ok(_) => ack.durable(),
-                Err(error) => {
-                    readiness.refused(id, &error);
-                    ack.refuse(match error {
-                        AppendError::Full => Refusal::Full,
-                        AppendError::TooLarge { .. } => Refusal::TooLarge,
-                        _ => Refusal::Failed,
-                    });
-                }
-            }
-        }
-    };
-    input.for_each_concurrent(APPENDS_AT_A_TIME, append).await;
-    // Tells the reader that nothing more will come.
-    journal.close().await;
 }
 
-async fn append(
-    journal: &Journal,
-    event: &Event,
-    when_full: WhenFull,
-) -> Result<Position, AppendError> {
-    let head = encode_head(event.received_at);
-    let parts: [&[u8]; 2] = [&head, &event.body];
-    match when_full {
-        WhenFull::Reject => journal.append(&parts).await,
-        WhenFull::Block => journal.append_waiting(&parts).await,
+impl Writer {
+    async fn run(self, input: DeliveryReceiver) {
+        let accept = |Delivery { events, ack }| {
+            let writer = &self;
+            async move {
+                let appends = events.iter().map(|event| writer.append(event));
+                match try_join_all(appends).await {
+                    Ok(_) => ack.durable(),
+                    Err(error) => ack.refuse(writer.refusal(&error)),
+                }
+            }
+        };
+        input.for_each_concurrent(APPENDS_AT_A_TIME, accept).await;
+        // Tells the reader that nothing more will come.
+        self.journal.close().await;
+    }
+
+    async fn append(&self, event: &Event) -> Result<Position, AppendError> {
+        let head = encode_head(event.received_at);
+        let parts: [&[u8]; 2] = [&head, &event.body];
+        match self.journal.append(&parts).await {
+            Err(AppendError::Full) if self.when_full == WhenFull::Block => {
+                let _blocked = self.readiness.blocked(&self.id);
+                self.journal.append_waiting(&parts).await
+            }
+            appended => appended,
+        }
+    }
+
+    fn refusal(&self, error: &AppendError) -> Refusal {
+        if let AppendError::TooLarge { .. } = error {
+            return Refusal::TooLarge;
+        }
+        self.readiness.refused(&self.id, error);
+        match error {
+            AppendError::Full => Refusal::Full,
+            _ => Refusal::Failed,
+        }
     }
 }
 
 /// Delivers what is in the journal, and moves its cursor as deliveries are acknowledged.
-async fn read(mut reader: Reader, out: DeliverySender) {
+async fn read(mut reader: Reader, out: DeliverySender) -> Result<(), String> {
     let mut out = Some(out);
+    // Whether what an earlier run had left has been delivered.
+    let mut caught_up = false;
     // In the order of the journal, since the cursor can only move over what is acknowledged without a gap.
     let mut unanswered = FuturesOrdered::new();
     while out.is_some() || !unanswered.is_empty() {
@@ -163,14 +179,14 @@ async fn read(mut reader: Reader, out: DeliverySender) {
                 }
                 if let Some(start) = refused {
                     if out.as_ref().is_none_or(DeliverySender::is_closed) {
-                        return;
+                        return Ok(());
                     }
                     unanswered = FuturesOrdered::new();
                     sleep(REDELIVERY_PAUSE).await;
                     reader.seek(start);
                 }
             }
-            records = reader.next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY), if out.is_some() => {
+            records = next(&mut reader, caught_up), if out.is_some() => {
                 let records = match records {
                     Ok(records) => records,
                     Err(error) => {
@@ -179,18 +195,34 @@ async fn read(mut reader: Reader, out: DeliverySender) {
                         continue;
                     }
                 };
-                let Some(sender) = out.as_ref().filter(|_| !records.is_empty()) else {
+                if records.is_empty() && caught_up {
                     // The journal is closed and read to its end: the sink's input ends too.
                     out = None;
                     continue;
-                };
+                }
+                caught_up |= records.is_empty();
+                let events: Option<Vec<_>> = records.iter().map(decode_record).collect();
+                let events = events.ok_or(
+                    "the journal holds a record of a newer version: use the release that wrote it",
+                )?;
                 let (ack, answer) = Ack::channel();
                 let end = reader.position();
                 unanswered.push_back(answer.map(move |outcome| Answered { start, end, outcome }));
-                let events = records.iter().filter_map(decode_record).collect();
-                sender.send(Delivery::new(events, ack)).await;
+                if let Some(out) = &out {
+                    out.send(Delivery::new(events, ack)).await;
+                }
             }
         }
+    }
+    Ok(())
+}
+
+/// Waits for records once the reader has caught up; until then none means that there are no more.
+async fn next(reader: &mut Reader, caught_up: bool) -> io::Result<Vec<Record>> {
+    if caught_up {
+        reader.next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY).await
+    } else {
+        reader.try_next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY).await
     }
 }
 
@@ -234,19 +266,14 @@ fn encode_head(received_at: Timestamp) -> [u8; HEAD_LENGTH] {
     head
 }
 
-/// The event in a record of a sink's journal; `None`, and logged, if another version wrote it.
+/// The event in a record of a sink's journal; `None` if another version wrote it.
 pub fn decode_record(record: &Record) -> Option<Event> {
-    let Some((&[RECORD_VERSION, ref millis @ ..], _)) =
-        record.payload.split_first_chunk::<HEAD_LENGTH>()
-    else {
-        tracing::error!(
-            position = record.position.get(),
-            "a record of the journal was not written by this version; it stays in the journal's files until they are deleted"
-        );
+    let (head, _) = record.payload.split_first_chunk::<HEAD_LENGTH>()?;
+    let [RECORD_VERSION, millis @ ..] = *head else {
         return None;
     };
     Some(Event {
-        received_at: Timestamp::from_millis(i64::from_le_bytes(*millis)),
+        received_at: Timestamp::from_millis(i64::from_le_bytes(millis)),
         body: record.payload.slice(HEAD_LENGTH..),
         position: Some(record.position),
     })

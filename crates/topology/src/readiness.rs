@@ -3,6 +3,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use landfall_core::Health;
 use landfall_journal::Journal;
 
 /// A refused delivery makes the service unready for so long; whether the cause is gone only shows with the next one.
@@ -15,6 +16,7 @@ pub(crate) struct Readiness(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     running: bool,
+    sinks: BTreeMap<String, Health>,
     journals: BTreeMap<String, Watched>,
 }
 
@@ -23,6 +25,23 @@ struct Watched {
     journal: Journal,
     max_size: u64,
     refused: Option<(Instant, String)>,
+    /// Deliveries that wait for room.
+    blocked: usize,
+}
+
+/// A delivery that waits for room in a buffer, while this is held.
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    readiness: Readiness,
+    id: String,
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        if let Some(watched) = self.readiness.state().journals.get_mut(&self.id) {
+            watched.blocked -= 1;
+        }
+    }
 }
 
 impl Readiness {
@@ -31,14 +50,31 @@ impl Readiness {
         self.state().running = running;
     }
 
+    /// From now on what sink `id` says of itself is shown.
+    pub(crate) fn watch_sink(&self, id: &str, health: Health) {
+        self.state().sinks.insert(id.to_owned(), health);
+    }
+
     /// From now on the journal of sink `id` has a say.
     pub(crate) fn watch_journal(&self, id: &str, journal: Journal, max_size: u64) {
         let watched = Watched {
             journal,
             max_size,
             refused: None,
+            blocked: 0,
         };
         self.state().journals.insert(id.to_owned(), watched);
+    }
+
+    /// A delivery waits for room in the journal of sink `id`, until the result is dropped.
+    pub(crate) fn blocked(&self, id: &str) -> Blocked {
+        if let Some(watched) = self.state().journals.get_mut(id) {
+            watched.blocked += 1;
+        }
+        Blocked {
+            readiness: self.clone(),
+            id: id.to_owned(),
+        }
     }
 
     /// The journal of sink `id` refused a delivery.
@@ -64,7 +100,7 @@ impl Readiness {
         }
         for (id, watched) in &state.journals {
             let held = watched.journal.stats().bytes;
-            if held >= watched.max_size {
+            if held >= watched.max_size || watched.blocked > 0 {
                 reasons.push(format!("sinks.{id}: the buffer is full with {held} bytes"));
             } else if let Some((since, error)) = &watched.refused
                 && since.elapsed() < REFUSAL_SHOWS
@@ -73,6 +109,16 @@ impl Readiness {
             }
         }
         reasons
+    }
+
+    /// What keeps accepted events from landing. They are kept, so that it is no reason to refuse more.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let state = self.state();
+        let problems = state.sinks.iter().filter_map(|(id, health)| {
+            let problem = health.problem()?;
+            Some(format!("sinks.{id}: {problem}"))
+        });
+        problems.collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use landfall_core::{
-    Delivery, DeliveryReceiver, DeliverySender, Resource, Shutdown, Sink, SinkContext, Source,
-    SourceContext, delivery_channel,
+    Delivery, DeliveryReceiver, DeliverySender, Health, Resource, Shutdown, Sink, SinkContext,
+    Source, SourceContext, delivery_channel,
 };
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -36,6 +36,7 @@ struct BuiltSink {
     when_full: WhenFull,
     /// `None` where deliveries wait in memory, in the channel to the sink itself.
     buffer: Option<DiskBuffer>,
+    health: Health,
     sink: Box<dyn Sink>,
 }
 
@@ -54,7 +55,7 @@ pub struct RunError {
 }
 
 /// How a component ended: its name, and why if it failed.
-type Ended = (String, Result<(), String>);
+pub(crate) type Ended = (String, Result<(), String>);
 
 impl Topology {
     /// Builds every component of `config`: sockets are bound, stores are reached.
@@ -85,7 +86,9 @@ impl Topology {
                 Err(error) => problems.push(format!("sources.{id}: {error}")),
             }
         }
-        warn_of_orphans(&config.data_dir, &sinks);
+        if problems.is_empty() {
+            warn_of_orphans(&config.data_dir, &sinks);
+        }
         match api {
             Ok(api) if problems.is_empty() => Ok(Self {
                 api,
@@ -148,8 +151,9 @@ impl Topology {
                 };
                 outputs.entry(input).or_default().push(output);
             }
+            readiness.watch_sink(&id, built.health);
             let input = match built.buffer {
-                Some(buffer) => buffer.start(&id, receiver, &readiness),
+                Some(buffer) => buffer.start(&id, receiver, &readiness, &mut running_sinks),
                 None => receiver.boxed(),
             };
             let sink = built.sink;
@@ -166,7 +170,12 @@ impl Topology {
         let mut running_sources = JoinSet::new();
         for (id, source) in self.sources {
             let (sender, receiver) = delivery_channel(IN_FLIGHT);
-            tokio::spawn(fan_out(receiver, outputs.remove(&id).unwrap_or_default()));
+            let fan_out = fan_out(receiver, outputs.remove(&id).unwrap_or_default());
+            let name = format!("sources.{id}");
+            running_sources.spawn(async move {
+                fan_out.await;
+                (name, Ok(()))
+            });
             let stopped = stopped.clone();
             running_sources.spawn(async move {
                 let result = source.run(sender, stopped).await;
@@ -225,23 +234,36 @@ impl fmt::Debug for Topology {
 }
 
 async fn build_sink(id: &str, outer: SinkOuter, data_dir: &Path) -> Result<BuiltSink, String> {
+    let directory = data_dir.join(id);
     let buffer = match outer.buffer.r#type {
-        BufferType::Disk => Some(DiskBuffer::open(&data_dir.join(id), &outer.buffer).await?),
+        BufferType::Disk => Some(DiskBuffer::open(&directory, &outer.buffer).await?),
+        BufferType::Memory if is_journal(&directory) => {
+            return Err(format!(
+                "buffer.type: memory would leave what was accepted in the journal {} behind; run with disk until it has \
+                 landed, then move the directory away",
+                directory.display()
+            ));
+        }
         BufferType::Memory => None,
     };
+    let life = random_id()?;
+    let health = Health::default();
     let context = SinkContext {
         id: id.to_owned(),
+        // The part of this life tells copies of one data directory apart.
         writer_id: match &buffer {
-            Some(buffer) => buffer.writer_id(),
-            None => random_id()?,
+            Some(buffer) => format!("{}{}", buffer.writer_id(), &life[..8]),
+            None => life,
         },
         state: buffer.as_ref().map(DiskBuffer::state),
+        health: health.clone(),
     };
     let sink = outer.config.build(context).await;
     Ok(BuiltSink {
         inputs: outer.inputs,
         when_full: outer.buffer.when_full,
         buffer,
+        health,
         sink: sink.map_err(|error| error.to_string())?,
     })
 }
@@ -252,7 +274,7 @@ fn warn_of_orphans(data_dir: &Path, sinks: &BTreeMap<String, BuiltSink>) {
     for folder in folders.filter(|folder| is_journal(&folder.path())) {
         let name = folder.file_name();
         if !sinks.keys().any(|id| name == **id) {
-            tracing::warn!(
+            tracing::error!(
                 journal = %folder.path().display(),
                 "no sink uses this journal; `landfall journal inspect` shows whether it holds events"
             );

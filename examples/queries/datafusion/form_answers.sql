@@ -4,15 +4,18 @@ STORED AS PARQUET
 PARTITIONED BY (date)
 LOCATION '{lake}/events/';
 
+WITH answers AS (
+  SELECT occurred_at, user_id, form_id, unnest(form_responses) AS answer
+  FROM events
+)
 SELECT
   occurred_at,
   user_id,
   form_id,
-  answer.field_id,
-  answer.field_required,
-  answer.label,
-  answer.value
-FROM events,
-  unnest(form_responses) AS answers (answer)
+  answer['field_id'] AS field_id,
+  answer['field_required'] AS field_required,
+  answer['label'] AS label,
+  answer['value'] AS value
+FROM answers
 WHERE answer IS NOT NULL
-ORDER BY occurred_at, answer.field_id;
+ORDER BY occurred_at, field_id;

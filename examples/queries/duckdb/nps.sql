@@ -2,9 +2,9 @@
 SELECT
   experience_name AS survey,
   count(*) AS responses,
-  count(*) FILTER (nps_score >= 9) AS promoters,
-  count(*) FILTER (nps_score BETWEEN 7 AND 8) AS passives,
-  count(*) FILTER (nps_score <= 6) AS detractors,
+  count(*) FILTER (WHERE nps_score >= 9) AS promoters,
+  count(*) FILTER (WHERE nps_score BETWEEN 7 AND 8) AS passives,
+  count(*) FILTER (WHERE nps_score <= 6) AS detractors,
   round(100 * (promoters - detractors) / responses, 1) AS nps
 FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
 WHERE nps_score IS NOT NULL

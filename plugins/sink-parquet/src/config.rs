@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use landfall_core::{
     BuildError, Component, Sink, SinkConfig, SinkContext, lenient, lenient_option, string_map,
+    too_long,
 };
 use serde::Deserialize;
 
@@ -66,6 +67,9 @@ pub struct BatchConfig {
     pub timeout_secs: Option<u64>,
 }
 
+/// A plan takes 16 bytes for each event of its batch, and the journal's reserve is 16 MiB.
+const MAX_EVENTS: usize = 1_000_000;
+
 impl Default for BatchConfig {
     fn default() -> Self {
         Self {
@@ -107,6 +111,18 @@ impl Component for ParquetConfig {
                 problems.push(format!("batch.{name}: must be at least 1"));
             }
         }
+        // A plan names each event of its batch, and must find room on a full disk.
+        if max_events > MAX_EVENTS {
+            problems.push(format!("batch.max_events: must be at most {MAX_EVENTS}"));
+        }
+        problems.extend(too_long(
+            "batch.timeout_secs",
+            self.batch.timeout_secs.unwrap_or(0),
+        ));
+        problems.extend(too_long(
+            "deduplicate.window_secs",
+            self.deduplicate.window_secs,
+        ));
         if self.uri.is_empty() {
             problems.push("uri: say where to land, such as \"s3://bucket/prefix\"".to_owned());
         }
@@ -119,11 +135,14 @@ impl SinkConfig for ParquetConfig {
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
         let lake = Lake::open(&self.uri, &self.storage)?;
         if let Err(error) = lake.probe(&context.writer_id).await {
-            // A remote store may be away for a while, which must not keep a durable buffer from taking events.
-            if lake.is_local() || context.state.is_none() {
-                return Err(error);
+            // What can pass must not keep a durable buffer from taking events.
+            if !error.can_pass || context.state.is_none() {
+                return Err(BuildError(error.problem));
             }
-            tracing::error!(%error, "events are kept in the buffer until this is mended");
+            tracing::error!(
+                "{}; events are kept in the buffer until it is mended",
+                error.problem
+            );
         }
         Ok(Box::new(ParquetSink::new(lake, self, context)))
     }
@@ -133,6 +152,7 @@ impl SinkConfig for ParquetConfig {
         getrandom::fill(&mut nonce)
             .map_err(|error| BuildError(format!("no randomness from the system: {error}")))?;
         let lake = Lake::open(&self.uri, &self.storage)?;
-        lake.probe(&hex::encode(nonce)).await
+        let probe = lake.probe(&hex::encode(nonce)).await;
+        probe.map_err(|error| BuildError(error.problem))
     }
 }

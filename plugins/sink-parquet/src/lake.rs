@@ -1,18 +1,19 @@
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use landfall_core::BuildError;
+use landfall_core::{BuildError, Health};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::time::timeout;
-use url::Url;
 
-/// The store's own retries go on for minutes; whoever waits for the probe wants to know sooner.
+use crate::store;
+
+/// The store's own retries go on for longer than whoever waits for the probe wants to.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
 /// The place where files land: a store and a prefix in it.
@@ -23,78 +24,90 @@ pub(crate) struct Lake {
     uri: String,
     /// The directory itself when the lake is local.
     directory: Option<PathBuf>,
+    health: Health,
+}
+
+/// Why a probe failed.
+#[derive(Debug)]
+pub(crate) struct ProbeError {
+    /// One sentence that says what is wrong.
+    pub(crate) problem: String,
+    /// Whether it can pass by itself, as a full disk or a store that is away does.
+    pub(crate) can_pass: bool,
 }
 
 impl Lake {
     pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Self, BuildError> {
-        let error = |reason: String| BuildError(format!("uri \"{uri}\": {reason}"));
-        let url = match Url::parse(uri) {
-            // A single letter is no scheme but a drive, and no colon at all is a plain path.
-            Ok(url) if url.scheme().len() > 1 => url,
-            _ => {
-                let path = std::path::absolute(uri).map_err(|e| error(e.to_string()))?;
-                Url::from_directory_path(&path)
-                    .map_err(|()| error("this path cannot be written as a URL".to_owned()))?
-            }
-        };
-        let directory = if url.scheme() == "file" {
-            let path = url.to_file_path();
-            let path = path.map_err(|()| error("file: needs an absolute path".to_owned()))?;
-            std::fs::create_dir_all(&path)
-                .map_err(|e| error(format!("cannot create {}: {e}", path.display())))?;
-            Some(path)
-        } else {
-            None
-        };
-        let (store, prefix) =
-            object_store::parse_url_opts(&url, storage).map_err(|e| error(sentence(&e)))?;
+        let location = store::open(uri, storage).map_err(|reason| {
+            // A URI may hold what should not be shown; one that was understood does not.
+            BuildError(format!("uri: {reason}"))
+        })?;
+        if let Some(directory) = &location.directory {
+            create_durably(directory).map_err(|error| {
+                BuildError(format!(
+                    "uri: cannot create {}: {error}",
+                    directory.display()
+                ))
+            })?;
+        }
         Ok(Self {
-            store: Arc::from(store),
-            prefix,
+            store: location.store,
+            prefix: location.prefix,
             uri: uri.to_owned(),
-            directory,
+            directory: location.directory,
+            health: Health::default(),
         })
     }
 
-    pub(crate) fn is_local(&self) -> bool {
-        self.directory.is_some()
+    /// The same lake, which says through `health` what keeps it from landing.
+    pub(crate) fn reporting_to(self, health: Health) -> Self {
+        Self { health, ..self }
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Writes, reads and deletes a small object.
-    pub(crate) async fn probe(&self, nonce: &str) -> Result<(), BuildError> {
-        timeout(PROBE_TIME, self.write_read_delete(nonce))
-            .await
-            .unwrap_or_else(|_| {
-                Err(BuildError(format!(
-                    "uri \"{}\": the store does not answer within {PROBE_TIME:?}",
-                    self.uri
-                )))
-            })
+    pub(crate) async fn probe(&self, nonce: &str) -> Result<(), ProbeError> {
+        let away = ProbeError {
+            problem: format!(
+                "uri \"{}\": the store does not answer within {PROBE_TIME:?}",
+                self.uri
+            ),
+            can_pass: true,
+        };
+        let probe = self.write_read_delete(nonce);
+        timeout(PROBE_TIME, probe).await.unwrap_or(Err(away))
     }
 
-    async fn write_read_delete(&self, nonce: &str) -> Result<(), BuildError> {
+    async fn write_read_delete(&self, nonce: &str) -> Result<(), ProbeError> {
         const CONTENT: &[u8] = b"landfall";
         let name = format!("_landfall/probe-{nonce}");
         let path = self.path(&name);
-        let failed = |doing: &str, error: &object_store::Error| {
-            BuildError(format!(
+        let failed = |doing: &str, error: object_store::Error| ProbeError {
+            problem: format!(
                 "uri \"{}\": cannot {doing}: {}",
                 self.uri,
-                sentence(error)
-            ))
+                store::explain(&error)
+            ),
+            can_pass: self.directory.is_none() || is_full(&error),
         };
         self.put(&name, Bytes::from_static(CONTENT))
             .await
-            .map_err(|e| failed("write", &e))?;
+            .map_err(|e| failed("write", e))?;
         let read = async { self.store.get(&path).await?.bytes().await }.await;
         let deleted = self.store.delete(&path).await;
-        let read = read.map_err(|e| failed("read back what was written", &e))?;
-        deleted.map_err(|e| failed("delete what was written", &e))?;
+        let read = read.map_err(|e| failed("read back what was written", e))?;
+        deleted.map_err(|e| failed("delete what was written", e))?;
         if read != CONTENT {
-            return Err(BuildError(format!(
-                "uri \"{}\": the store gave back other bytes than were written",
-                self.uri
-            )));
+            return Err(ProbeError {
+                problem: format!(
+                    "uri \"{}\": the store gave back other bytes than were written",
+                    self.uri
+                ),
+                can_pass: false,
+            });
         }
         Ok(())
     }
@@ -149,7 +162,14 @@ impl Lake {
 }
 
 /// `object_store` renames local files into place but does not fsync them, so that they could vanish with the power.
-fn write_durably(root: &FsPath, name: &str, content: &[u8]) -> std::io::Result<()> {
+fn write_durably(root: &FsPath, name: &str, content: &[u8]) -> io::Result<()> {
+    if !root.is_dir() {
+        // Not to be made again here: where something was mounted, its place would be taken on the disk below.
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("{} is not there any more", root.display()),
+        ));
+    }
     let path = root.join(name);
     let directory = path.parent().unwrap_or(root);
     std::fs::create_dir_all(directory)?;
@@ -169,16 +189,34 @@ fn write_durably(root: &FsPath, name: &str, content: &[u8]) -> std::io::Result<(
     Ok(())
 }
 
-/// The innermost cause says what happened; the layers around it only repeat where.
-pub(crate) fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
+/// Creates `directory` and what leads to it, so that they outlast a loss of power.
+fn create_durably(directory: &FsPath) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
     }
-    let text = cause.to_string();
-    if text.is_empty() {
-        error.to_string()
-    } else {
-        text
+    if let Some(parent) = directory.parent() {
+        create_durably(parent)?;
+        std::fs::create_dir(directory).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists if directory.is_dir() => Ok(()),
+            _ => Err(error),
+        })?;
+        File::open(parent)?.sync_all()?;
     }
+    Ok(())
+}
+
+fn is_full(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    std::iter::from_fn(|| {
+        let this = cause?;
+        cause = this.source();
+        Some(this)
+    })
+    .filter_map(|cause| cause.downcast_ref::<io::Error>())
+    .any(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    })
 }

@@ -9,8 +9,9 @@ use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use landfall_core::kill_point;
 
 use crate::batch::{Closed, Landing, Tally};
-use crate::lake::{Lake, sentence};
+use crate::lake::Lake;
 use crate::plan::{Content, Plan, Plans, Span};
+use crate::store::explain;
 
 /// Files of one batch that are uploaded side by side.
 const UPLOADS_AT_A_TIME: usize = 4;
@@ -32,11 +33,11 @@ pub(crate) async fn land(
         content: Some(content(closed)),
     };
     kill_point("plan");
-    persist("write a batch plan", || plans.begin(&plan)).await;
+    persist(lake, "write a batch plan", || plans.begin(&plan)).await;
     kill_point("planned");
-    persist("upload a batch", || upload(lake, &closed.files)).await;
+    persist(lake, "upload a batch", || upload(lake, &closed.files)).await;
     kill_point("uploaded");
-    note_landed(plans, &plan).await;
+    note_landed(lake, plans, &plan).await;
 }
 
 /// Whether everything that `plan` names is in the lake already. Files appear whole, so that nothing is missing then.
@@ -71,7 +72,7 @@ pub(crate) async fn land_again(
         .as_ref()
         .is_some_and(|content| content.encoder != ENCODER);
     if other_version && lost == 0 {
-        persist("delete the files of another version", || {
+        persist(lake, "delete the files of another version", || {
             lake.delete(&standing)
         })
         .await;
@@ -79,7 +80,7 @@ pub(crate) async fn land_again(
     }
     if standing.is_empty() {
         plan.content = Some(content(closed));
-        persist("write a batch plan", || plans.begin(&plan)).await;
+        persist(lake, "write a batch plan", || plans.begin(&plan)).await;
     }
     let missing: Vec<Landing> = closed
         .files
@@ -95,13 +96,13 @@ pub(crate) async fn land_again(
             "events of a planned batch cannot be read from the buffer any more; they are in the lake only if their file was"
         );
     }
-    persist("upload a batch", || upload(lake, &missing)).await;
-    note_landed(plans, &plan).await;
+    persist(lake, "upload a batch", || upload(lake, &missing)).await;
+    note_landed(lake, plans, &plan).await;
 }
 
 /// Notes that everything `plan` names is in the lake.
-pub(crate) async fn note_landed(plans: &mut Plans, plan: &Plan) {
-    persist("note that a batch has landed", || plans.finish(plan)).await;
+pub(crate) async fn note_landed(lake: &Lake, plans: &mut Plans, plan: &Plan) {
+    persist(lake, "note that a batch has landed", || plans.finish(plan)).await;
     kill_point("landed");
     if let Err(error) = plans.expire(plan).await {
         tracing::warn!(%error, "cannot remove an old batch plan; it is tried again with the next");
@@ -117,7 +118,7 @@ pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_sto
         let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         if let Err(error) = lake.delete(&names).await {
             tracing::error!(
-                error = sentence(&error),
+                error = explain(&error),
                 "a refused batch stands in the lake in part: its events may come twice"
             );
         }
@@ -164,7 +165,7 @@ fn content(closed: &Closed) -> Content {
 /// Those of `files` that are in the lake.
 async fn standing(lake: &Lake, files: &[String]) -> Vec<String> {
     let look = || try_join_all(files.iter().map(|name| lake.contains(name)));
-    let found = persist("look for the files of a batch", look).await;
+    let found = persist(lake, "look for the files of a batch", look).await;
     let standing = files.iter().zip(found).filter(|(_, found)| *found);
     standing.map(|(name, _)| name.clone()).collect()
 }
@@ -186,23 +187,26 @@ fn uploads(lake: &Lake, files: &[Landing]) -> impl Stream<Item = object_store::R
 }
 
 /// Tries until it succeeds: an accepted event is never given up, whatever the disk or the store says.
-pub(crate) async fn persist<T, E, F>(doing: &str, mut attempt: impl FnMut() -> F) -> T
+pub(crate) async fn persist<T, E, F>(lake: &Lake, doing: &str, mut attempt: impl FnMut() -> F) -> T
 where
     E: std::error::Error + 'static,
     F: Future<Output = Result<T, E>>,
 {
     let forever = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(30))
+        .with_max_delay(Duration::from_secs(5))
         .with_jitter()
         .without_max_times();
     loop {
         let warn = |error: &E, wait: Duration| {
-            tracing::warn!(error = sentence(error), retry_in = ?wait, "cannot {doing}");
+            let problem = format!("cannot {doing}: {}", explain(error));
+            tracing::warn!(retry_in = ?wait, "{problem}");
             metrics::counter!("component_errors_total", "error_type" => "landing_failed")
                 .increment(1);
+            lake.health().report(Some(problem));
         };
         if let Ok(done) = (&mut attempt).retry(forever).notify(warn).await {
+            lake.health().report(None);
             return done;
         }
     }

@@ -17,5 +17,6 @@ mod lake;
 mod landing;
 mod plan;
 mod sink;
+mod store;
 
 pub use config::{BatchConfig, DeduplicateConfig, ParquetConfig};

@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::batch::{Admission, Batch};
 use crate::dedupe::{Index, Key};
-use crate::lake::{Lake, sentence};
+use crate::lake::Lake;
 use crate::landing::{self, persist};
 use crate::plan::{Plan, Plans, Restored};
+use crate::store::explain;
 use crate::{BatchConfig, ParquetConfig};
 
 /// Deliveries that are taken in one go.
@@ -82,7 +83,7 @@ impl ParquetSink {
     pub(crate) fn new(lake: Lake, config: &ParquetConfig, context: SinkContext) -> Self {
         let default = if context.state.is_some() { 300 } else { 1 };
         Self {
-            lake,
+            lake: lake.reporting_to(context.health.clone()),
             limits: config.batch.clone(),
             timeout: Duration::from_secs(config.batch.timeout_secs.unwrap_or(default)),
             window: Duration::from_secs(config.deduplicate.window_secs),
@@ -109,7 +110,7 @@ impl Sink for ParquetSink {
             };
             match deliveries {
                 Some(deliveries) => worker.take(deliveries).await?,
-                // A plan of an earlier run is landed as it was made, or not yet.
+                // The rest of a planned batch has not come yet; it is landed whole after the next start.
                 None if worker.pending.is_some() => return Ok(()),
                 None => return worker.land().await,
             }
@@ -134,7 +135,7 @@ impl Worker {
         };
         let window = worker.sink.window;
         let load = move || Plans::load(Arc::clone(&state), window);
-        let (mut plans, restored) = persist("read the batch plans", load).await;
+        let (mut plans, restored) = persist(&worker.sink.lake, "read the batch plans", load).await;
         let Restored {
             landed,
             pending,
@@ -144,7 +145,7 @@ impl Worker {
         if let Some(plan) = pending {
             tracing::info!(span = %plan.span, "finishing a batch that an earlier run had planned");
             if landing::has_landed(&worker.sink.lake, &plan).await {
-                landing::note_landed(&mut plans, &plan).await;
+                landing::note_landed(&worker.sink.lake, &mut plans, &plan).await;
                 worker.landed = Some(plan.span.last);
                 contents.extend(plan.content);
             } else {
@@ -166,6 +167,7 @@ impl Worker {
 
     /// Fills the open batch with `deliveries`, and lands it whenever it is full.
     async fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), SinkError> {
+        let caught_up = deliveries.iter().any(|delivery| delivery.events.is_empty());
         let mut queue = self.queue(deliveries);
         while let Some(item) = queue.front() {
             let mut pending = self.pending.take();
@@ -187,6 +189,10 @@ impl Worker {
             if full || self.open.due.is_some_and(overdue) || self.holds_only_duplicates() {
                 self.land().await?;
             }
+        }
+        // The rest of the planned batch would have come by now: the buffer has lost it.
+        if caught_up && self.pending.is_some() {
+            self.land().await?;
         }
         Ok(())
     }
@@ -258,7 +264,7 @@ impl Worker {
             (None, _) => match landing::land_or_refuse(lake, &closed.files).await {
                 Ok(()) => Outcome::Durable,
                 Err(error) => {
-                    tracing::warn!(error = sentence(&error), "the store refused a batch");
+                    tracing::warn!(error = explain(&error), "the store refused a batch");
                     // Its events will be sent again, and must not be taken for duplicates then.
                     self.index().forget(&closed.keys);
                     Outcome::Refused(Refusal::Failed)

@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use async_trait::async_trait;
 use landfall_core::{
     BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
+    too_long,
 };
 use serde::Deserialize;
 
@@ -133,6 +134,11 @@ impl Component for AppcuesConfig {
                 problems.push(format!("limits.{name}: must be at least 1"));
             }
         }
+        problems.extend(too_long(
+            "limits.read_timeout_secs",
+            limits.read_timeout_secs,
+        ));
+        problems.extend(too_long("limits.ack_timeout_secs", limits.ack_timeout_secs));
         problems
     }
 }

@@ -64,6 +64,7 @@ fn sink(lake: &Path, max_events: usize, state: Option<&Kept>) -> Box<ParquetSink
         id: "lake".to_owned(),
         writer_id: "writer".to_owned(),
         state: state.map(|kept| Arc::new(kept.clone()) as Arc<dyn StateStore>),
+        health: landfall_core::Health::default(),
     };
     Box::new(ParquetSink::new(lake, &config, context))
 }
@@ -183,6 +184,20 @@ async fn a_planned_batch_is_not_landed_in_part_when_the_input_ends() {
     let outcomes = run(sink(lake.path(), 4, Some(&kept)), (1..=2).map(event)).await;
     assert_eq!(outcomes, [Outcome::Refused(Refusal::Unanswered); 2]);
     assert!(files(lake.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_planned_batch_whose_rest_is_lost_is_landed_once_the_buffer_has_caught_up() {
+    let (lake, kept, _) = pending_batch().await;
+    std::fs::remove_dir_all(lake.path().join("events")).unwrap();
+    let (ack, answer) = Ack::channel();
+    let caught_up = Delivery::new(Vec::new(), Ack::callback(drop));
+    let deliveries = [Delivery::new(vec![event(1), event(2)], ack), caught_up];
+    let input = futures::stream::iter(deliveries).boxed();
+    sink(lake.path(), 4, Some(&kept)).run(input).await.unwrap();
+    assert_eq!(answer.await, Outcome::Durable);
+    assert_eq!(files(lake.path()).len(), 2);
+    assert!(kept.names().iter().all(|name| name.starts_with("landed")));
 }
 
 #[tokio::test]

@@ -1,0 +1,223 @@
+//! From the `uri` and `storage` settings to a store, and from a store's errors to sentences.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
+use url::Url;
+
+/// A store, and where in it.
+pub(crate) struct Location {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) prefix: Path,
+    /// The directory itself when the store is local.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// Opens the place that `uri` names. Settings that are not in `storage` are taken from the environment as `object_store`
+/// does: `AWS_…`, `GOOGLE_…`, `AZURE_…`, web identity, instance metadata.
+///
+/// # Errors
+/// What to change, without the value that is wrong: it may be a credential.
+pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Location, String> {
+    // A single letter is no scheme but a drive, and no colon at all is a plain path.
+    let url = match Url::parse(uri) {
+        Ok(url) if url.scheme().len() > 1 => url,
+        _ => return local(std::path::absolute(uri).map_err(|error| error.to_string())?),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "must not hold credentials; give them under storage, or in the environment".to_owned(),
+        );
+    }
+    let known = ObjectStoreScheme::parse(&url);
+    let (scheme, path) = known.map_err(|_| {
+        format!(
+            "{}: is no kind of store; use s3://, gs://, az://, file:// or a path",
+            url.scheme()
+        )
+    })?;
+    let prefix = Path::parse(path).map_err(|error| error.to_string())?;
+    // What is not done by then is tried again by the sink itself, which never gives up.
+    let retries = RetryConfig {
+        max_retries: 3,
+        retry_timeout: Duration::from_secs(30),
+        ..RetryConfig::default()
+    };
+    /// The three builders have the same methods and no common trait.
+    macro_rules! build {
+        ($builder:ty) => {{
+            let mut builder = <$builder>::from_env()
+                .with_url(url.as_str())
+                .with_retry(retries);
+            for (key, value) in storage {
+                let known = key.to_ascii_lowercase().parse();
+                let known =
+                    known.map_err(|_| format!("storage.{key}: this store has no such setting"))?;
+                builder = builder.with_config(known, value);
+            }
+            let store = builder
+                .build()
+                .map_err(|error| without_quotes(&explain(&error)))?;
+            Arc::new(store) as Arc<dyn ObjectStore>
+        }};
+    }
+    let store = match scheme {
+        ObjectStoreScheme::Local => {
+            let path = url.to_file_path();
+            return local(path.map_err(|()| "file: needs an absolute path".to_owned())?);
+        }
+        ObjectStoreScheme::AmazonS3 => build!(AmazonS3Builder),
+        ObjectStoreScheme::GoogleCloudStorage => build!(GoogleCloudStorageBuilder),
+        ObjectStoreScheme::MicrosoftAzure => build!(MicrosoftAzureBuilder),
+        _ => return Err(format!("{}: cannot be landed in", url.scheme())),
+    };
+    Ok(Location {
+        store,
+        prefix,
+        directory: None,
+    })
+}
+
+fn local(directory: PathBuf) -> Result<Location, String> {
+    let prefix = Path::from_absolute_path(&directory).map_err(|error| error.to_string())?;
+    Ok(Location {
+        store: Arc::new(LocalFileSystem::new()),
+        prefix,
+        directory: Some(directory),
+    })
+}
+
+/// What stores say, and what it means to whoever has to mend it.
+const MEANINGS: [(&str, &str); 14] = [
+    ("NoSuchBucket", "there is no such bucket"),
+    (
+        "InvalidAccessKeyId",
+        "the store does not know this access key",
+    ),
+    (
+        "SignatureDoesNotMatch",
+        "the secret key does not fit the access key",
+    ),
+    ("RequestTimeTooSkewed", "this machine's clock is wrong"),
+    ("ExpiredToken", "the credentials have expired"),
+    (
+        "AccessDenied",
+        "access is denied; the key needs to put, get, list and delete objects",
+    ),
+    (
+        "PermanentRedirect",
+        "the bucket is in another region; set storage.region",
+    ),
+    (
+        "AuthorizationHeaderMalformed",
+        "the bucket is in another region; set storage.region",
+    ),
+    (
+        "IllegalLocationConstraint",
+        "the bucket is in another region; set storage.region",
+    ),
+    ("QuotaExceeded", "the store's quota is used up"),
+    ("SlowDown", "the store asks for fewer requests"),
+    ("Connection refused", "nothing listens at the endpoint"),
+    (
+        "certificate",
+        "the endpoint's TLS certificate is not trusted",
+    ),
+    ("dns error", "the endpoint's name cannot be resolved"),
+];
+
+/// One sentence for `error`: what it means, if that is known, and its innermost cause.
+pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
+    let mut all = error.to_string();
+    let mut innermost = all.clone();
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        innermost = this.to_string();
+        all.push_str(&innermost);
+        cause = this.source();
+    }
+    // Some answers are whole XML documents.
+    let mut innermost = innermost.replace(['\n', '\r'], " ");
+    if let Some((cut, _)) = innermost.char_indices().nth(300) {
+        innermost.truncate(cut);
+    }
+    let meaning = MEANINGS.iter().find(|(sign, _)| all.contains(sign));
+    match meaning {
+        Some((_, meaning)) => format!("{meaning} ({innermost})"),
+        None => innermost,
+    }
+}
+
+/// `text` with dots in place of what stands in quotes. A settings error quotes the setting, which may be a credential.
+fn without_quotes(text: &str) -> String {
+    let parts = text.split('"').enumerate();
+    parts
+        .map(|(number, part)| if number % 2 == 0 { part } else { "…" })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(uri: &str, storage: &[(&str, &str)]) -> String {
+        let storage = storage
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        open(uri, &storage.collect()).map(drop).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_landed_in_is_refused() {
+        assert!(problem("memory:///", &[]).contains("memory"));
+        assert!(problem("ftp://example.com/lake", &[]).contains("ftp"));
+        assert!(problem("s3://bucket/lake", &[("endpont", "x")]).contains("storage.endpont"));
+    }
+
+    #[test]
+    fn credentials_are_never_shown() {
+        for uri in ["s3://key:hunter2@bucket/lake", "hunter2://bucket:hunter2@x"] {
+            let shown = problem(uri, &[]).replace("hunter2:", "");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        let shown = problem("s3://bucket/lake", &[("allow_http", "hunter2")]);
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn every_store_can_be_named() {
+        let region = [
+            ("region", "eu-central-1"),
+            ("access_key_id", "a"),
+            ("secret_access_key", "b"),
+        ];
+        let storage = |settings: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let owned = settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            owned.collect()
+        };
+        assert!(open("s3://bucket/lake", &storage(&region)).is_ok());
+        let account = [("account_name", "a"), ("access_key", "Zm9v")];
+        assert!(open("az://container/lake", &storage(&account)).is_ok());
+        assert!(open("gs://bucket/lake", &storage(&[("skip_signature", "true")])).is_ok());
+        assert_eq!(
+            open("a/b", &storage(&[]))
+                .unwrap()
+                .directory
+                .unwrap()
+                .file_name()
+                .unwrap(),
+            "b"
+        );
+    }
+}
