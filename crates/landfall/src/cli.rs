@@ -27,17 +27,10 @@ Exit codes: 0 done, 1 failure, 2 usage, 78 configuration"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    pub(crate) command: Option<Command>,
     /// The configuration file: .toml, .yaml or .json.
-    #[arg(short, long, env = "LANDFALL_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl Cli {
-    pub(crate) fn into_command(self) -> Command {
-        let config = self.config;
-        self.command.unwrap_or(Command::Run { config })
-    }
+    #[arg(short, long, global = true, env = "LANDFALL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,11 +39,7 @@ pub(crate) enum Command {
     ///
     /// Without a configuration file: listens on 127.0.0.1:8080/webhooks/appcues, lands in ./lake, and takes the secret
     /// from APPCUES_WEBHOOK_SECRET. SIGTERM and SIGINT stop it gracefully.
-    Run {
-        /// The configuration file: .toml, .yaml or .json.
-        #[arg(short, long, env = "LANDFALL_CONFIG")]
-        config: Option<PathBuf>,
-    },
+    Run,
     /// Go the whole way on this machine: post the 13 documented events, signed, and show what landed.
     Demo {
         /// Land in this directory and keep it; without it a new one under the system's temporary directory.
@@ -66,9 +55,9 @@ Examples:
     Send(Send),
     /// Check a configuration: the file, the environment, the ports and whether the storage can be written.
     Validate {
-        /// The configuration file: .toml, .yaml or .json.
-        #[arg(short, long, env = "LANDFALL_CONFIG")]
-        config: Option<PathBuf>,
+        /// Only the file and its variables: neither ports nor data_dir nor storage. For a host where the service runs.
+        #[arg(long)]
+        no_environment: bool,
     },
     /// Show the events table, as text or as a definition for a query engine.
     Schema {

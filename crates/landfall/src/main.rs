@@ -11,6 +11,7 @@ mod validate;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use landfall_topology::ConfigError;
 use tracing_subscriber::EnvFilter;
@@ -20,32 +21,19 @@ use crate::cli::{Cli, Command, Journal};
 /// The configuration is wrong: `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let command = Cli::parse().into_command();
-    start_logging(if matches!(command, Command::Run { .. }) {
-        "info"
-    } else {
-        "warn"
-    });
-    let result = match command {
-        Command::Run { config } => run::run(config.as_deref()).await,
-        Command::Demo { dir } => demo::demo(dir).await,
-        Command::Send(send) => send::send(send).await,
-        Command::Validate { config } => validate::validate(config.as_deref()).await,
-        Command::Schema { dialect, uri } => schema::print(dialect, &uri),
-        Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
-        Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut <Cli as clap::CommandFactory>::command(),
-                "landfall",
-                &mut io::stdout(),
-            );
-            Ok(())
-        }
-    };
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let is_service = matches!(cli.command, None | Some(Command::Run));
+    start_logging(if is_service { "info" } else { "warn" });
+    let result = tokio::runtime::Runtime::new()
+        .context("cannot start the runtime")
+        .and_then(|runtime| {
+            let result = runtime.block_on(execute(cli));
+            // Without waiting for file operations that hang, as they do on a network file system that is gone. Nothing
+            // that was answered 2xx needs them to end.
+            runtime.shutdown_background();
+            result
+        });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of a pipe, such as `head`, has seen enough.
@@ -57,6 +45,24 @@ async fn main() -> ExitCode {
             } else {
                 ExitCode::FAILURE
             }
+        }
+    }
+}
+
+async fn execute(cli: Cli) -> anyhow::Result<()> {
+    let config = cli.config.as_deref();
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(config).await,
+        Command::Demo { dir } => demo::demo(dir).await,
+        Command::Send(send) => send::send(send).await,
+        Command::Validate { no_environment } => validate::validate(config, no_environment).await,
+        Command::Schema { dialect, uri } => schema::print(dialect, &uri),
+        Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
+        Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
+        Command::Completions { shell } => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            clap_complete::generate(shell, &mut command, "landfall", &mut io::stdout());
+            Ok(())
         }
     }
 }

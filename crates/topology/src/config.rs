@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::BufferConfig;
-use crate::interpolate::interpolate;
+use crate::interpolate::{Interpolated, interpolate};
 use crate::registry::{Registry, read};
 
 /// A configuration that has been read and found free of contradictions.
@@ -117,11 +117,22 @@ impl Config {
         registry: &Registry,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let mut problems = Vec::new();
         let mut value = parse_value(text, format).map_err(|problem| ConfigError(vec![problem]))?;
-        interpolate(&mut value, "", env, &mut problems);
-        if !problems.is_empty() {
-            return Err(ConfigError(problems));
+        let mut interpolated = Interpolated::default();
+        interpolate(&mut value, "", env, &mut interpolated);
+        if !interpolated.problems.is_empty() {
+            return Err(ConfigError(interpolated.problems));
+        }
+        Self::from_value(value, registry)
+            .map_err(|error| ConfigError(redacted(error.0, &interpolated.values)))
+    }
+
+    fn from_value(value: Value, registry: &Registry) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        if !value.is_object() {
+            return Err(ConfigError(vec![
+                "the file must hold a table with sources and sinks".to_owned(),
+            ]));
         }
         let file: File = read(value).map_err(|error| {
             ConfigError(vec![error.trim_start_matches(['.', ':', ' ']).to_owned()])
@@ -287,6 +298,17 @@ fn parse_value(text: &str, format: Format) -> Result<Value, String> {
         }),
         Format::Json => serde_json::from_str(text).map_err(|error| format!("not JSON: {error}")),
     }
+}
+
+/// `problems` without the strings that came from the environment. Short ones are no secrets, and stand in other words.
+fn redacted(problems: Vec<String>, values: &[String]) -> Vec<String> {
+    let redact = |problem: String| {
+        let secrets = values.iter().filter(|value| value.len() >= 8);
+        secrets.fold(problem, |problem, value| {
+            problem.replace(value.as_str(), "…")
+        })
+    };
+    problems.into_iter().map(redact).collect()
 }
 
 fn with_prefix(prefix: &str, problems: Vec<String>) -> Vec<String> {

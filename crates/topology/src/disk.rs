@@ -305,3 +305,6 @@ impl StateStore for State {
         self.0.remove(name).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,21 @@
 
 use serde_json::Value;
 
-/// Replaces the references in every string of `value`; each that cannot be is described in `problems`.
+/// What came of the references in a configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Interpolated {
+    /// Those that could not be replaced.
+    pub(crate) problems: Vec<String>,
+    /// The strings that hold a replaced one: secrets, most likely.
+    pub(crate) values: Vec<String>,
+}
+
+/// Replaces the references in every string of `value`.
 pub(crate) fn interpolate(
     value: &mut Value,
     path: &str,
     env: &dyn Fn(&str) -> Option<String>,
-    problems: &mut Vec<String>,
+    out: &mut Interpolated,
 ) {
     let join = |key: &str| match path {
         "" => key.to_owned(),
@@ -18,17 +27,21 @@ pub(crate) fn interpolate(
     };
     match value {
         Value::String(text) => match substitute(text, env) {
-            Ok(substituted) => *text = substituted,
-            Err(problem) => problems.push(format!("{path}: {problem}")),
+            Ok(substituted) if substituted == *text => {}
+            Ok(substituted) => {
+                out.values.push(substituted.clone());
+                *text = substituted;
+            }
+            Err(problem) => out.problems.push(format!("{path}: {problem}")),
         },
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                interpolate(item, &format!("{path}[{index}]"), env, problems);
+                interpolate(item, &format!("{path}[{index}]"), env, out);
             }
         }
         Value::Object(table) => {
             for (key, item) in table {
-                interpolate(item, &join(key), env, problems);
+                interpolate(item, &join(key), env, out);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -108,8 +121,9 @@ mod tests {
     #[test]
     fn an_unset_variable_is_named_with_its_place() {
         let mut value = serde_json::json!({"sources": {"a": {"secrets": ["${NONE}"]}}});
-        let mut problems = Vec::new();
-        interpolate(&mut value, "", &env, &mut problems);
+        let mut out = Interpolated::default();
+        interpolate(&mut value, "", &env, &mut out);
+        let problems = out.problems;
         assert_eq!(problems.len(), 1);
         assert!(
             problems[0].starts_with("sources.a.secrets[0]: "),

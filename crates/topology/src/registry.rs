@@ -79,9 +79,72 @@ fn make<T: ?Sized>(
 pub(crate) fn read<C: DeserializeOwned>(value: Value) -> Result<C, String> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
+        let problem = without_value(&error.inner().to_string());
         match path.as_str() {
-            "." => format!(": {}", error.inner()),
-            path => format!(".{path}: {}", error.inner()),
+            "." => format!(": {problem}"),
+            path => format!(".{path}: {problem}"),
         }
     })
+}
+
+/// serde quotes the value that does not fit. It may be a secret in the wrong place.
+fn without_value(problem: &str) -> String {
+    for (before, after) in [(" \"", "\", expected"), (" `", "`, expected")] {
+        if !problem.starts_with("unknown field")
+            && let Some((head, rest)) = problem.split_once(before)
+            && let Some((_, tail)) = rest.rsplit_once(after)
+        {
+            return format!("{head}, expected{tail}");
+        }
+    }
+    problem.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Mode {
+        On,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Settings {
+        #[serde(rename = "mode")]
+        _mode: Mode,
+        #[serde(rename = "limits")]
+        _limits: BTreeMap<String, u64>,
+    }
+
+    #[test]
+    fn a_problem_names_the_place_and_what_fits_but_never_the_value() {
+        for (text, expected) in [
+            (
+                r#"{"mode":"hunter2","limits":{}}"#,
+                ".mode: unknown variant, expected `on`",
+            ),
+            (
+                r#"{"mode":"on","limits":"hunter2"}"#,
+                ".limits: invalid type: string, expected a map",
+            ),
+            (
+                r#"{"mode":"on","limits":{"a":"x\", expected hunter2"}}"#,
+                ".limits.a: invalid type: string, expected u64",
+            ),
+            (
+                r#""hunter2""#,
+                ": invalid type: string, expected struct Settings",
+            ),
+            (
+                r#"{"mode":"on","limits":{},"more":1}"#,
+                ".more: unknown field `more`, expected `mode` or `limits`",
+            ),
+        ] {
+            let problem = read::<Settings>(serde_json::from_str(text).unwrap()).unwrap_err();
+            assert_eq!(problem, expected);
+        }
+    }
 }

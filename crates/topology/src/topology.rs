@@ -119,6 +119,13 @@ impl Topology {
                 problems.push(problem);
             }
         }
+        let on_disk = |sink: &SinkOuter| sink.buffer.r#type == BufferType::Disk;
+        if config.sinks.values().any(on_disk)
+            && let Err(error) = try_directory(&config.data_dir)
+        {
+            let data_dir = config.data_dir.display();
+            problems.push(format!("data_dir: {data_dir} cannot be written: {error}"));
+        }
         for (id, sink) in &config.sinks {
             if let Err(error) = sink.config.healthcheck().await {
                 problems.push(format!("sinks.{id}: {error}"));
@@ -280,6 +287,14 @@ fn warn_of_orphans(data_dir: &Path, sinks: &BTreeMap<String, BuiltSink>) {
             );
         }
     }
+}
+
+/// Creates `directory`, and a file in it that goes away again.
+fn try_directory(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let probe = directory.join(".landfall-probe");
+    std::fs::write(&probe, "landfall")?;
+    std::fs::remove_file(probe)
 }
 
 /// Gives every delivery to each of `outputs`; it is durable once it is so in all of them.

@@ -120,7 +120,7 @@ impl Batch {
                 self.tally.quarantined += 1;
                 let day = self.quarantine.entry(date(event.received_at)).or_default();
                 day.rows
-                    .append(event.received_at, &reason.to_string(), &event.body);
+                    .append(event.received_at, reason.reason(), &event.body);
                 day.encode_full_group()
             }
         }

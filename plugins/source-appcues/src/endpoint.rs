@@ -9,6 +9,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use landfall_appcues::{Claim, VerifiedBody, Verifier};
 use landfall_core::{Ack, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::answer::{Rejection, ResponseBody, accepted};
@@ -37,6 +38,8 @@ struct Inner {
     ack_timeout: Duration,
     /// `None` once the endpoint drains: with the last sender gone, the receiver sees the end of the stream.
     out: Mutex<Option<DeliverySender>>,
+    /// Whether requests that wait for their acknowledgement give up.
+    closed: watch::Sender<bool>,
 }
 
 impl Endpoint {
@@ -53,6 +56,7 @@ impl Endpoint {
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
             out: Mutex::new(Some(out)),
+            closed: watch::Sender::new(false),
         }))
     }
 
@@ -78,6 +82,12 @@ impl Endpoint {
     /// From now on every request is answered 503; those that wait for their acknowledgement still get it.
     pub fn drain(&self) {
         self.out().take();
+    }
+
+    /// Drains, and answers 503 to those that wait for their acknowledgement too.
+    pub fn close(&self) {
+        self.drain();
+        self.0.closed.send_replace(true);
     }
 
     async fn accept<B>(&self, request: Request<B>) -> Result<(), Rejection>
@@ -159,7 +169,13 @@ impl Endpoint {
             drop(out);
             answer.await
         };
-        match timeout(self.0.ack_timeout, delivered).await {
+        let mut closed = self.0.closed.subscribe();
+        let answered = tokio::select! {
+            biased;
+            answered = timeout(self.0.ack_timeout, delivered) => answered,
+            _ = closed.wait_for(|closed| *closed) => return Err(Rejection::Draining),
+        };
+        match answered {
             Ok(Outcome::Durable) => Ok(()),
             Ok(Outcome::Refused(Refusal::Full)) => Err(Rejection::Full),
             Ok(Outcome::Refused(Refusal::TooLarge)) => Err(Rejection::TooLargeForBuffer),

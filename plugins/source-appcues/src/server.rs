@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use landfall_core::{DeliverySender, Shutdown, Source, SourceError};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
 
-/// How long connections may take to finish once the service stops.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
+const DRAIN_TIME: Duration = Duration::from_secs(4);
+const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// After an error of `accept` that is not about one connection (no file descriptors left), wait for some to close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -75,6 +78,7 @@ impl Source for AppcuesSource {
                 .min(Semaphore::MAX_PERMITS),
         ));
         let graceful = GracefulShutdown::new();
+        let mut tasks = JoinSet::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(self.config.limits.read_timeout_secs))
@@ -108,7 +112,8 @@ impl Source for AppcuesSource {
             });
             let connection = http.serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
-            tokio::spawn(async move {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "connection ended early");
                 }
@@ -118,9 +123,17 @@ impl Source for AppcuesSource {
 
         drop(listener);
         endpoint.drain();
-        if timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
-            tracing::warn!("some connections did not finish in time and were closed");
+        let mut finished = pin!(graceful.shutdown());
+        if timeout(DRAIN_TIME, &mut finished).await.is_err() {
+            endpoint.close();
+            if timeout(CLOSE_TIME, finished).await.is_err() {
+                tracing::warn!(
+                    connections = tasks.len(),
+                    "some connections did not finish in time and are closed"
+                );
+            }
         }
+        tasks.shutdown().await;
         Ok(())
     }
 }

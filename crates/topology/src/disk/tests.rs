@@ -1,0 +1,84 @@
+use landfall_core::{Answer, Health};
+
+use super::*;
+
+struct Running {
+    input: DeliverySender,
+    output: BoxStream<'static, Delivery>,
+    _tasks: JoinSet<Ended>,
+}
+
+async fn start(directory: &Path) -> Running {
+    let config = BufferConfig::default();
+    let buffer = DiskBuffer::open(directory, &config).await.unwrap();
+    let readiness = Readiness::default();
+    readiness.watch_sink("lake", Health::default());
+    let (input, receiver) = delivery_channel(16);
+    let mut tasks = JoinSet::new();
+    let output = buffer.start("lake", receiver, &readiness, &mut tasks);
+    Running {
+        input,
+        output,
+        _tasks: tasks,
+    }
+}
+
+async fn send(running: &Running, body: &'static str) -> Answer {
+    let (ack, answer) = Ack::channel();
+    let event = Event::new(Timestamp::from_millis(7), body);
+    running.input.send(Delivery::new(vec![event], ack)).await;
+    answer
+}
+
+/// The next delivery that has events, and their bodies.
+async fn next_events(running: &mut Running) -> (Vec<Bytes>, Ack) {
+    loop {
+        let Delivery { events, ack } = running.output.next().await.unwrap();
+        if !events.is_empty() {
+            return (events.into_iter().map(|event| event.body).collect(), ack);
+        }
+        ack.durable();
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_acknowledged_when_it_is_journaled_and_comes_again_until_the_sink_says_durable()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = start(dir.path()).await;
+    assert_eq!(send(&running, "one").await.await, Outcome::Durable);
+    let (bodies, ack) = next_events(&mut running).await;
+    assert_eq!(bodies, ["one"]);
+    ack.refuse(Refusal::Failed);
+    let (bodies, ack) = next_events(&mut running).await;
+    assert_eq!(bodies, ["one"]);
+    ack.durable();
+    assert_eq!(send(&running, "two").await.await, Outcome::Durable);
+    let (bodies, _ack) = next_events(&mut running).await;
+    assert_eq!(bodies, ["two"]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = start(dir.path()).await;
+    for body in ["one", "two"] {
+        assert_eq!(send(&running, body).await.await, Outcome::Durable);
+    }
+    drop(running.input);
+    // To its end, so that the journal is closed; nothing is acknowledged.
+    while running.output.next().await.is_some() {}
+    while running._tasks.join_next().await.is_some() {}
+
+    let mut running = start(dir.path()).await;
+    let mut bodies = Vec::new();
+    loop {
+        let Delivery { events, ack } = running.output.next().await.unwrap();
+        ack.durable();
+        if events.is_empty() {
+            break;
+        }
+        bodies.extend(events.into_iter().map(|event| event.body));
+    }
+    assert_eq!(bodies, ["one", "two"]);
+}
