@@ -120,6 +120,7 @@ fn finish(landfall: Landfall, config: &Path, load: Load) {
     let (ended, landfall) = instance.stop(Signal::TERM);
     assert_eq!(ended.code, Some(0), "{ended}");
 
+    println!("{} events were accepted", accepted.len());
     let rows = landed_ids(&landfall.dir().join("lake"));
     for id in &accepted {
         let count = rows.get(id).copied().unwrap_or(0);

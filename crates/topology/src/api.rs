@@ -28,7 +28,10 @@ pub(crate) fn router(readiness: Readiness) -> Router {
         .route("/ready", get(ready))
         .route(
             "/metrics",
-            get(|| async move { metrics.map(|handle| handle.render()).unwrap_or_default() }),
+            get(|State(readiness): State<Readiness>| async move {
+                readiness.export_metrics();
+                metrics.map(|handle| handle.render()).unwrap_or_default()
+            }),
         )
         .with_state(readiness)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use landfall_core::Health;
 use landfall_journal::Journal;
+use metrics::{counter, gauge};
 
 /// A refused delivery makes the service unready for so long; whether the cause is gone only shows with the next one.
 const REFUSAL_SHOWS: Duration = Duration::from_secs(5);
@@ -119,6 +120,22 @@ impl Readiness {
             Some(format!("sinks.{id}: {problem}"))
         });
         problems.collect()
+    }
+
+    /// Sets the gauges of the journals to what they are now.
+    pub(crate) fn export_metrics(&self) {
+        for (id, watched) in &self.state().journals {
+            let stats = watched.journal.stats();
+            let committed = stats.cursors.values().min().copied().unwrap_or_default();
+            let behind = stats.end.get().saturating_sub(committed.get());
+            let labels = [("component_id", id.clone())];
+            gauge!("buffer_byte_size", &labels).set(stats.bytes as f64);
+            gauge!("landfall_journal_unlanded_bytes", &labels).set(behind as f64);
+            gauge!("landfall_journal_damaged_bytes", &labels).set(stats.damaged_bytes as f64);
+            counter!("landfall_journal_events_total", &labels).absolute(stats.appended_records);
+            counter!("landfall_journal_fsyncs_total", &labels).absolute(stats.fsyncs);
+            gauge!("landfall_journal_fsync_seconds", &labels).set(stats.fsync_last.as_secs_f64());
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
