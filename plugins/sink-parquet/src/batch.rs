@@ -1,7 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use jiff::civil::Date;
 use landfall_appcues::AppcuesEvent;
 use landfall_core::{Event, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
@@ -9,6 +8,7 @@ use parquet::errors::Result;
 
 use crate::dedupe::{Index, Key, Seen};
 use crate::file::File;
+use crate::partition::{PartitionTemplate, date};
 use crate::plan::Span;
 
 /// Rows that are sorted and encoded together. More would compress a little better and hold more memory.
@@ -17,13 +17,16 @@ pub(crate) const ROWS_PER_GROUP: usize = 32 * 1024;
 /// A row group is also ended at this size, far below the 2 GiB that one Arrow string column can hold.
 const BYTES_PER_GROUP: usize = 64 * 1024 * 1024;
 
-/// The open batch: for each table and day, a file that is being encoded.
+/// The open batch: for each partition, a file that is being encoded.
 ///
 /// The same events in the same order give the same files, byte for byte.
 #[derive(Default)]
 pub(crate) struct Batch {
-    events: BTreeMap<Date, Partition<EventsBuilder>>,
-    quarantine: BTreeMap<Date, Partition<QuarantineBuilder>>,
+    /// By their folders below the lake's root.
+    events: BTreeMap<String, Partition<EventsBuilder>>,
+    quarantine: BTreeMap<String, Partition<QuarantineBuilder>>,
+    /// Where the folder of an event is written, so that finding its partition allocates nothing.
+    folder: String,
     span: Option<Span>,
     keys: Vec<Key>,
     received: Option<(Timestamp, Timestamp)>,
@@ -86,6 +89,7 @@ impl Batch {
         &mut self,
         event: &Event,
         position: Position,
+        template: &PartitionTemplate,
         admission: &mut Admission<'_>,
     ) -> Result<()> {
         let first = self.span.map_or(position, |span| span.first);
@@ -112,16 +116,26 @@ impl Batch {
         match parsed {
             Ok(parsed) => {
                 self.tally.events += 1;
-                let day = self.events.entry(date(parsed.occurred_at())).or_default();
-                day.rows.append(&parsed, event.received_at);
-                day.encode_full_group()
+                template.render(&parsed, &mut self.folder);
+                if !self.events.contains_key(&self.folder) {
+                    self.events
+                        .insert(self.folder.clone(), Partition::default());
+                }
+                match self.events.get_mut(&self.folder) {
+                    Some(partition) => {
+                        partition.rows.append(&parsed, event.received_at);
+                        partition.encode_full_group()
+                    }
+                    None => Ok(()),
+                }
             }
             Err(reason) => {
                 self.tally.quarantined += 1;
-                let day = self.quarantine.entry(date(event.received_at)).or_default();
-                day.rows
-                    .append(event.received_at, reason.reason(), &event.body);
-                day.encode_full_group()
+                let folder = format!("quarantine/date={}", date(event.received_at));
+                let partition = self.quarantine.entry(folder).or_default();
+                let rows = &mut partition.rows;
+                rows.append(event.received_at, reason.reason(), &event.body);
+                partition.encode_full_group()
             }
         }
     }
@@ -156,17 +170,17 @@ impl Batch {
             ("last_position", span.last.to_string()),
         ];
         let mut files = Vec::with_capacity(self.partitions());
-        for (day, partition) in self.events {
-            files.push(Landing {
-                name: format!("events/date={day}/{file}"),
-                content: partition.finish(&metadata)?,
-            });
+        let mut add = |folder: String, content: Result<Bytes>| {
+            content.map(|content| {
+                let name = format!("{folder}/{file}");
+                files.push(Landing { name, content });
+            })
+        };
+        for (folder, partition) in self.events {
+            add(folder, partition.finish(&metadata))?;
         }
-        for (day, partition) in self.quarantine {
-            files.push(Landing {
-                name: format!("quarantine/date={day}/{file}"),
-                content: partition.finish(&metadata)?,
-            });
+        for (folder, partition) in self.quarantine {
+            add(folder, partition.finish(&metadata))?;
         }
         let never = Timestamp::from_millis(0);
         Ok(Closed {
@@ -245,28 +259,5 @@ impl<R: Rows> Partition<R> {
             Some(file) => file.finish(metadata),
             None => Ok(Bytes::new()),
         }
-    }
-}
-
-/// The day of `time` in UTC. A clock beyond the calendar counts as its last day, or its first.
-fn date(time: Timestamp) -> Date {
-    let days = time.as_millis().div_euclid(24 * 60 * 60 * 1000);
-    let epoch = Date::constant(1970, 1, 1);
-    epoch.saturating_add(jiff::Span::new().days(days.clamp(-7_304_484, 7_304_484)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_told_for_every_time() {
-        let day = |millis| date(Timestamp::from_millis(millis)).to_string();
-        assert_eq!(day(0), "1970-01-01");
-        assert_eq!(day(-1), "1969-12-31");
-        assert_eq!(day(1_684_868_643_141), "2023-05-23");
-        assert_eq!(day(253_402_300_799_999), "9999-12-31");
-        assert_eq!(day(i64::MAX), "9999-12-31");
-        assert_eq!(day(i64::MIN), "-009999-01-01");
     }
 }

@@ -7,6 +7,7 @@ use landfall_core::{
 };
 use serde::Deserialize;
 
+use crate::PartitionTemplate;
 use crate::lake::Lake;
 use crate::sink::ParquetSink;
 
@@ -19,6 +20,12 @@ pub struct ParquetConfig {
     /// Settings of the store, passed to `object_store` as they are (`endpoint`, `region`, `access_key_id`, …).
     #[serde(default, deserialize_with = "string_map")]
     pub storage: BTreeMap<String, String>,
+    /// HTTP headers that go with every request to the store.
+    #[serde(default, deserialize_with = "string_map")]
+    pub headers: BTreeMap<String, String>,
+    /// The folders of events below `uri`: `events/date={date}`. Fields: `{date}`, `{hour}`, `{event_type}`, `{account_id}`.
+    #[serde(default)]
+    pub partition: PartitionTemplate,
     /// When a batch is closed and landed.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -58,7 +65,7 @@ pub struct BatchConfig {
     /// Request bodies in a batch, in bytes before encoding.
     #[serde(deserialize_with = "lenient")]
     pub max_bytes: usize,
-    /// Files in a batch: one for each day that its events are of.
+    /// Files in a batch: one for each partition that its events are of.
     #[serde(deserialize_with = "lenient")]
     pub max_files: usize,
     /// How long an accepted event may wait until its file is begun to be written, in seconds. When it is not set: 300
@@ -81,12 +88,14 @@ impl Default for BatchConfig {
     }
 }
 
-/// The storage settings hold credentials, so only their names are shown.
+/// Storage settings and headers hold credentials, so only their names are shown.
 impl std::fmt::Debug for ParquetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParquetConfig")
             .field("uri", &self.uri)
             .field("storage", &self.storage.keys())
+            .field("headers", &self.headers.keys())
+            .field("partition", &self.partition)
             .field("batch", &self.batch)
             .field("deduplicate", &self.deduplicate)
             .finish()
@@ -133,7 +142,7 @@ impl Component for ParquetConfig {
 #[async_trait]
 impl SinkConfig for ParquetConfig {
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
-        let lake = Lake::open(&self.uri, &self.storage)?;
+        let lake = Lake::open(self)?;
         if let Err(error) = lake.probe(&context.writer_id).await {
             // What can pass must not keep a durable buffer from taking events.
             if !error.can_pass || context.state.is_none() {
@@ -151,7 +160,7 @@ impl SinkConfig for ParquetConfig {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce)
             .map_err(|error| BuildError(format!("no randomness from the system: {error}")))?;
-        let lake = Lake::open(&self.uri, &self.storage)?;
+        let lake = Lake::open(self)?;
         let probe = lake.probe(&hex::encode(nonce)).await;
         probe.map_err(|error| BuildError(error.problem))
     }

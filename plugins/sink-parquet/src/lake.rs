@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path as FsPath, PathBuf};
@@ -6,25 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use landfall_core::{BuildError, Health};
-use object_store::path::Path;
+use landfall_core::{BuildError, Health, SinkContext, StateStore};
+use object_store::multipart::MultipartStore;
+use object_store::path::{Path, PathPart};
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::time::timeout;
 
+use crate::ParquetConfig;
+use crate::parted::{self, PartedUpload, SINGLE_PUT_BYTES};
 use crate::store;
 
 /// The store's own retries go on for longer than whoever waits for the probe wants to.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
 /// The place where files land: a store and a prefix in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Lake {
     store: Arc<dyn ObjectStore>,
+    multipart: Option<Arc<dyn MultipartStore>>,
     prefix: Path,
     uri: String,
     /// The directory itself when the lake is local.
     directory: Option<PathBuf>,
     health: Health,
+    /// Where uploads in parts are noted while they are under way.
+    state: Option<Arc<dyn StateStore>>,
 }
 
 /// Why a probe failed.
@@ -37,11 +42,10 @@ pub(crate) struct ProbeError {
 }
 
 impl Lake {
-    pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Self, BuildError> {
-        let location = store::open(uri, storage).map_err(|reason| {
-            // A URI may hold what should not be shown; one that was understood does not.
-            BuildError(format!("uri: {reason}"))
-        })?;
+    pub(crate) fn open(config: &ParquetConfig) -> Result<Self, BuildError> {
+        // Until the URI is understood it is not shown: it may hold credentials.
+        let location = store::open(&config.uri, &config.storage, &config.headers)
+            .map_err(|reason| BuildError(format!("uri: {reason}")))?;
         if let Some(directory) = &location.directory {
             create_durably(directory).map_err(|error| {
                 BuildError(format!(
@@ -52,16 +56,22 @@ impl Lake {
         }
         Ok(Self {
             store: location.store,
+            multipart: location.multipart,
             prefix: location.prefix,
-            uri: uri.to_owned(),
+            uri: config.uri.clone(),
             directory: location.directory,
             health: Health::default(),
+            state: None,
         })
     }
 
-    /// The same lake, which says through `health` what keeps it from landing.
-    pub(crate) fn reporting_to(self, health: Health) -> Self {
-        Self { health, ..self }
+    /// The same lake, for a sink: it says what keeps it from landing, and notes what a crash would leave behind.
+    pub(crate) fn for_sink(self, context: &SinkContext) -> Self {
+        Self {
+            health: context.health.clone(),
+            state: context.state.clone(),
+            ..self
+        }
     }
 
     pub(crate) fn health(&self) -> &Health {
@@ -116,11 +126,20 @@ impl Lake {
     /// when this returns.
     pub(crate) async fn put(&self, name: &str, content: Bytes) -> object_store::Result<()> {
         match &self.directory {
-            None => self
-                .store
-                .put(&self.path(name), content.into())
-                .await
-                .map(drop),
+            None => match &self.multipart {
+                Some(store) if content.len() > SINGLE_PUT_BYTES => {
+                    let upload = PartedUpload {
+                        store: &**store,
+                        state: self.state.as_deref(),
+                        path: self.path(name),
+                    };
+                    upload.run(&content).await
+                }
+                _ => {
+                    let path = self.path(name);
+                    self.store.put(&path, content.into()).await.map(drop)
+                }
+            },
             Some(root) => {
                 let root = root.clone();
                 let name = name.to_owned();
@@ -132,6 +151,13 @@ impl Lake {
                     }
                 })
             }
+        }
+    }
+
+    /// Aborts uploads that an earlier run did not come to end, so that their parts take no room.
+    pub(crate) async fn abort_leftovers(&self) {
+        if let (Some(store), Some(state)) = (&self.multipart, &self.state) {
+            parted::abort_leftovers(&**store, &**state).await;
         }
     }
 
@@ -157,7 +183,11 @@ impl Lake {
     }
 
     fn path(&self, name: &str) -> Path {
-        Path::from_iter(self.prefix.parts().chain(Path::from(name).parts()))
+        // Its folders are escaped already, which must not be escaped again.
+        let name = name
+            .split('/')
+            .filter_map(|part| PathPart::parse(part).ok());
+        Path::from_iter(self.prefix.parts().chain(name))
     }
 }
 
@@ -219,4 +249,10 @@ fn is_full(error: &object_store::Error) -> bool {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
         )
     })
+}
+
+impl std::fmt::Debug for Lake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Lake").field(&self.uri).finish()
+    }
 }

@@ -1,7 +1,7 @@
 //! Batches Appcues events into Parquet files and lands them on object storage or in a local directory.
 //!
 //! ```text
-//! Delivery ─▶ parse ─▶ open batch: one Parquet file a day of the events ─▶ upload ─▶ Ack
+//! Delivery ─▶ parse ─▶ open batch: one Parquet file a partition ─▶ upload ─▶ Ack
 //!                       closed by count, bytes, age or the end of input
 //! ```
 //!
@@ -15,8 +15,11 @@ mod dedupe;
 mod file;
 mod lake;
 mod landing;
+mod parted;
+mod partition;
 mod plan;
 mod sink;
 mod store;
 
 pub use config::{BatchConfig, DeduplicateConfig, ParquetConfig};
+pub use partition::PartitionTemplate;

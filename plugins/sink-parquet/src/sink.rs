@@ -17,7 +17,7 @@ use crate::lake::Lake;
 use crate::landing::{self, persist};
 use crate::plan::{Plan, Plans, Restored};
 use crate::store::explain;
-use crate::{BatchConfig, ParquetConfig};
+use crate::{BatchConfig, ParquetConfig, PartitionTemplate};
 
 /// Deliveries that are taken in one go.
 const DELIVERIES_AT_A_TIME: usize = 256;
@@ -26,6 +26,7 @@ const DELIVERIES_AT_A_TIME: usize = 256;
 #[derive(Debug)]
 pub(crate) struct ParquetSink {
     lake: Lake,
+    template: Arc<PartitionTemplate>,
     limits: BatchConfig,
     timeout: Duration,
     window: Duration,
@@ -83,7 +84,8 @@ impl ParquetSink {
     pub(crate) fn new(lake: Lake, config: &ParquetConfig, context: SinkContext) -> Self {
         let default = if context.state.is_some() { 300 } else { 1 };
         Self {
-            lake: lake.reporting_to(context.health.clone()),
+            lake: lake.for_sink(&context),
+            template: Arc::new(config.partition.clone()),
             limits: config.batch.clone(),
             timeout: Duration::from_secs(config.batch.timeout_secs.unwrap_or(default)),
             window: Duration::from_secs(config.deduplicate.window_secs),
@@ -133,6 +135,7 @@ impl Worker {
         let Some(state) = worker.sink.context.state.clone() else {
             return Ok(worker);
         };
+        worker.sink.lake.abort_leftovers().await;
         let window = worker.sink.window;
         let load = move || Plans::load(Arc::clone(&state), window);
         let (mut plans, restored) = persist(&worker.sink.lake, "read the batch plans", load).await;
@@ -178,9 +181,11 @@ impl Worker {
             let mut open = std::mem::take(&mut self.open);
             let index = Arc::clone(&self.index);
             let limits = self.sink.limits.clone();
+            let template = Arc::clone(&self.sink.template);
             let fill = move || {
                 let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                let full = open.fill(&mut queue, pending.as_mut(), &limits, &mut index)?;
+                let full =
+                    open.fill(&mut queue, pending.as_mut(), &template, &limits, &mut index)?;
                 Ok((open, queue, pending, full))
             };
             let full;
@@ -310,6 +315,7 @@ impl Open {
         &mut self,
         queue: &mut VecDeque<Item>,
         pending: Option<&mut Pending>,
+        template: &PartitionTemplate,
         limits: &BatchConfig,
         index: &mut Index,
     ) -> parquet::errors::Result<bool> {
@@ -324,7 +330,7 @@ impl Open {
                 return Ok(true);
             }
             self.batch
-                .push(&item.event, item.position, &mut admission)?;
+                .push(&item.event, item.position, template, &mut admission)?;
             self.acks.extend(item.ack);
             let full = match last {
                 Some(last) => last == item.position,

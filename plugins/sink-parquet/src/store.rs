@@ -6,17 +6,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
 /// A store, and where in it.
 pub(crate) struct Location {
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same store, where it takes large objects in parts.
+    pub(crate) multipart: Option<Arc<dyn MultipartStore>>,
     pub(crate) prefix: Path,
     /// The directory itself when the store is local.
     pub(crate) directory: Option<PathBuf>,
@@ -27,7 +31,11 @@ pub(crate) struct Location {
 ///
 /// # Errors
 /// What to change, without the value that is wrong: it may be a credential.
-pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Location, String> {
+pub(crate) fn open(
+    uri: &str,
+    storage: &BTreeMap<String, String>,
+    headers: &BTreeMap<String, String>,
+) -> Result<Location, String> {
     // A single letter is no scheme but a drive, and no colon at all is a plain path.
     let url = match Url::parse(uri) {
         Ok(url) if url.scheme().len() > 1 => url,
@@ -55,9 +63,11 @@ pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Loca
     /// The three builders have the same methods and no common trait.
     macro_rules! build {
         ($builder:ty) => {{
+            let options = ClientOptions::new().with_default_headers(header_map(headers)?);
             let mut builder = <$builder>::from_env()
                 .with_url(url.as_str())
-                .with_retry(retries);
+                .with_retry(retries)
+                .with_client_options(options);
             for (key, value) in storage {
                 let known = key.to_ascii_lowercase().parse();
                 let known =
@@ -67,10 +77,12 @@ pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Loca
             let store = builder
                 .build()
                 .map_err(|error| without_quotes(&explain(&error)))?;
-            Arc::new(store) as Arc<dyn ObjectStore>
+            let store = Arc::new(store);
+            let multipart: Arc<dyn MultipartStore> = store.clone();
+            (store as Arc<dyn ObjectStore>, multipart)
         }};
     }
-    let store = match scheme {
+    let (store, multipart) = match scheme {
         ObjectStoreScheme::Local => {
             let path = url.to_file_path();
             return local(path.map_err(|()| "file: needs an absolute path".to_owned())?);
@@ -82,15 +94,28 @@ pub(crate) fn open(uri: &str, storage: &BTreeMap<String, String>) -> Result<Loca
     };
     Ok(Location {
         store,
+        multipart: Some(multipart),
         prefix,
         directory: None,
     })
+}
+
+fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+    let headers = headers.iter().map(|(name, value)| {
+        let parsed = name
+            .parse::<HeaderName>()
+            .ok()
+            .zip(value.parse::<HeaderValue>().ok());
+        parsed.ok_or_else(|| format!("headers.{name}: is no HTTP header"))
+    });
+    headers.collect()
 }
 
 fn local(directory: PathBuf) -> Result<Location, String> {
     let prefix = Path::from_absolute_path(&directory).map_err(|error| error.to_string())?;
     Ok(Location {
         store: Arc::new(LocalFileSystem::new()),
+        multipart: None,
         prefix,
         directory: Some(directory),
     })
@@ -173,7 +198,9 @@ mod tests {
         let storage = storage
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        open(uri, &storage.collect()).map(drop).unwrap_err()
+        open(uri, &storage.collect(), &BTreeMap::new())
+            .map(drop)
+            .unwrap_err()
     }
 
     #[test]
@@ -195,6 +222,7 @@ mod tests {
 
     #[test]
     fn every_store_can_be_named() {
+        let none = BTreeMap::new();
         let region = [
             ("region", "eu-central-1"),
             ("access_key_id", "a"),
@@ -206,12 +234,19 @@ mod tests {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             owned.collect()
         };
-        assert!(open("s3://bucket/lake", &storage(&region)).is_ok());
+        assert!(open("s3://bucket/lake", &storage(&region), &none).is_ok());
         let account = [("account_name", "a"), ("access_key", "Zm9v")];
-        assert!(open("az://container/lake", &storage(&account)).is_ok());
-        assert!(open("gs://bucket/lake", &storage(&[("skip_signature", "true")])).is_ok());
+        assert!(open("az://container/lake", &storage(&account), &none).is_ok());
+        assert!(
+            open(
+                "gs://bucket/lake",
+                &storage(&[("skip_signature", "true")]),
+                &none
+            )
+            .is_ok()
+        );
         assert_eq!(
-            open("a/b", &storage(&[]))
+            open("a/b", &none, &none)
                 .unwrap()
                 .directory
                 .unwrap()

@@ -59,7 +59,7 @@ fn sink(lake: &Path, max_events: usize, state: Option<&Kept>) -> Box<ParquetSink
         "batch": { "max_events": max_events, "timeout_secs": 3600 },
     });
     let config: ParquetConfig = serde_json::from_value(config).unwrap();
-    let lake = Lake::open(&config.uri, &config.storage).unwrap();
+    let lake = Lake::open(&config).unwrap();
     let context = SinkContext {
         id: "lake".to_owned(),
         writer_id: "writer".to_owned(),

@@ -1,0 +1,206 @@
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use landfall_appcues::AppcuesEvent;
+use landfall_core::Timestamp;
+use serde::Deserialize;
+
+/// What engines that follow Hive take for a null.
+const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Longer values would not fit into a file's name everywhere.
+const MAX_VALUE_BYTES: usize = 128;
+
+const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
+
+/// Where files of events lie below the lake's root, such as `events/date={date}`.
+///
+/// Fields stand in braces: `{date}` and `{hour}` of `occurred_at` in UTC, `{event_type}`, `{account_id}`. Their values are
+/// escaped as Hive does; an account that is missing, empty or longer than 128 bytes is
+/// `__HIVE_DEFAULT_PARTITION__`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PartitionTemplate(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Field(Field),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    Date,
+    Hour,
+    EventType,
+    AccountId,
+}
+
+impl PartitionTemplate {
+    /// Writes the folder of `event` to `out`, in place of what is there.
+    pub(crate) fn render(&self, event: &AppcuesEvent<'_>, out: &mut String) {
+        out.clear();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Field(Field::Date) => push(out, date(event.occurred_at())),
+                Piece::Field(Field::Hour) => {
+                    let hours = event.occurred_at().as_millis().div_euclid(MILLIS_PER_HOUR);
+                    push(out, format_args!("{:02}", hours.rem_euclid(24)));
+                }
+                Piece::Field(Field::EventType) => push_escaped(out, event.event_type()),
+                Piece::Field(Field::AccountId) => {
+                    push_escaped(out, &event.account_id().unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+impl Default for PartitionTemplate {
+    fn default() -> Self {
+        Self(vec![
+            Piece::Text("events/date=".to_owned()),
+            Piece::Field(Field::Date),
+        ])
+    }
+}
+
+impl FromStr for PartitionTemplate {
+    type Err = String;
+
+    fn from_str(template: &str) -> Result<Self, String> {
+        let first = template.split('/').next().unwrap_or_default();
+        if first.is_empty() || first.contains(['{', '}']) || first == "quarantine" {
+            return Err("must begin with a folder of its own, such as events/".to_owned());
+        }
+        if template
+            .split('/')
+            .any(|folder| matches!(folder, "" | "." | ".."))
+        {
+            return Err("must not hold empty folders, . or ..".to_owned());
+        }
+        let mut pieces = Vec::new();
+        let mut rest = template;
+        while let Some((text, field)) = rest.split_once('{') {
+            let (name, after) = field.split_once('}').ok_or("a { is not closed")?;
+            pieces.push(Piece::Text(text.to_owned()));
+            pieces.push(Piece::Field(match name {
+                "date" => Field::Date,
+                "hour" => Field::Hour,
+                "event_type" => Field::EventType,
+                "account_id" => Field::AccountId,
+                _ => return Err("knows {date}, {hour}, {event_type} and {account_id}".to_owned()),
+            }));
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        Ok(Self(pieces))
+    }
+}
+
+impl TryFrom<String> for PartitionTemplate {
+    type Error = String;
+
+    fn try_from(template: String) -> Result<Self, String> {
+        template.parse()
+    }
+}
+
+/// The day of `time` in UTC. A clock beyond the calendar counts as its last day, or its first.
+pub(crate) fn date(time: Timestamp) -> Date {
+    let days = time.as_millis().div_euclid(24 * MILLIS_PER_HOUR);
+    let epoch = Date::constant(1970, 1, 1);
+    epoch.saturating_add(jiff::Span::new().days(days.clamp(-7_304_484, 7_304_484)))
+}
+
+#[expect(clippy::expect_used, reason = "stated invariant")]
+fn push(out: &mut String, value: impl std::fmt::Display) {
+    write!(out, "{value}").expect("a string takes everything");
+}
+
+/// Hive's rule: control characters, and those that mean something in a path or a pattern, as `%` and two hex digits.
+fn push_escaped(out: &mut String, value: &str) {
+    if value.is_empty() || value.len() > MAX_VALUE_BYTES {
+        out.push_str(NULL);
+        return;
+    }
+    for character in value.chars() {
+        if character.is_ascii_control() || "\"#%'*/:=?\\{}[]^<>|~`".contains(character) {
+            push(out, format_args!("%{:02X}", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    // Not a folder's name but a way up.
+    if out.ends_with("/.") || out.ends_with("/..") {
+        out.push_str("%2E");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(template: &str, members: &str) -> String {
+        let template: PartitionTemplate = template.parse().unwrap();
+        let body = format!(r#"{{"id":"1","name":"appcues:flow_started",{members}}}"#);
+        let mut out = "something else".to_owned();
+        template.render(&AppcuesEvent::parse(body.as_bytes()).unwrap(), &mut out);
+        out
+    }
+
+    #[test]
+    fn a_day_is_told_for_every_time() {
+        let day = |millis| date(Timestamp::from_millis(millis)).to_string();
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(day(-1), "1969-12-31");
+        assert_eq!(day(1_684_868_643_141), "2023-05-23");
+        assert_eq!(day(253_402_300_799_999), "9999-12-31");
+        assert_eq!(day(i64::MAX), "9999-12-31");
+        assert_eq!(day(i64::MIN), "-009999-01-01");
+    }
+
+    #[test]
+    fn fields_are_filled_from_the_event() {
+        let template = "events/type={event_type}/date={date}/hour={hour}/a";
+        let expected = "events/type=web_flow_started/date=2023-05-23/hour=19/a";
+        assert_eq!(folder(template, r#""timestamp":1684868643141"#), expected);
+    }
+
+    #[test]
+    fn values_are_escaped_as_hive_does() {
+        let account = |account: &str| {
+            folder(
+                "events/account={account_id}",
+                &format!(r#""timestamp":0,"account_id":{account}"#),
+            )
+        };
+        assert_eq!(account("94742"), "events/account=94742");
+        assert_eq!(account(r#""a/b=c %ü""#), "events/account=a%2Fb%3Dc %25ü");
+        assert_eq!(account("null"), "events/account=__HIVE_DEFAULT_PARTITION__");
+        assert_eq!(
+            account(&format!("\"{}\"", "a".repeat(200))),
+            "events/account=__HIVE_DEFAULT_PARTITION__"
+        );
+        let up = folder("events/{account_id}", r#""timestamp":0,"account_id":"..""#);
+        assert_eq!(up, "events/..%2E");
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        for template in [
+            "",
+            "/a",
+            "quarantine/{date}",
+            "{date}",
+            "a//b",
+            "a/../b",
+            "a/{day}",
+            "a/{date",
+        ] {
+            assert!(template.parse::<PartitionTemplate>().is_err(), "{template}");
+        }
+    }
+}
