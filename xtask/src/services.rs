@@ -32,7 +32,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
         Command::new(&python)
             .args(["-m", "venv", "--clear"])
             .arg(venv.path()),
-        "Python 3.9 or newer with its venv module is needed (on Debian: apt-get install python3-venv). \
+        "Python 3.11 or newer with its venv module is needed (on Debian: apt-get install python3-venv). \
          Another interpreter than python3 can be named by PYTHON.",
     )?;
     run(
