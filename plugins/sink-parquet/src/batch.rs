@@ -261,3 +261,6 @@ impl<R: Rows> Partition<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

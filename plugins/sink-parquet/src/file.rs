@@ -1,5 +1,3 @@
-use std::sync::LazyLock;
-
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -19,7 +17,7 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn create(schema: SchemaRef) -> Result<Self> {
-        let writer = ArrowWriter::try_new(Vec::new(), schema, Some(PROPERTIES.clone()))?;
+        let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties()))?;
         Ok(Self { writer, rows: 0 })
     }
 
@@ -41,7 +39,7 @@ impl File {
     }
 }
 
-static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
+pub(crate) fn properties() -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
     let zstd = ZstdLevel::try_new(3).map_or(Compression::UNCOMPRESSED, Compression::ZSTD);
     let mut properties = WriterProperties::builder()
@@ -62,4 +60,4 @@ static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
             .set_column_bloom_filter_ndv(column(looked_up), ROWS_PER_GROUP as u64);
     }
     properties.build()
-});
+}
