@@ -8,7 +8,7 @@ use landfall_core::{
 use serde::Deserialize;
 
 use crate::PartitionTemplate;
-use crate::lake::Lake;
+use crate::lake::{KEPT, Lake};
 use crate::sink::ParquetSink;
 
 /// The settings of the sink. Only `uri` has no default.
@@ -143,15 +143,18 @@ impl Component for ParquetConfig {
 impl SinkConfig for ParquetConfig {
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
         let lake = Lake::open(self)?;
-        if let Err(error) = lake.probe(&context.writer_id).await {
-            // What can pass must not keep a durable buffer from taking events.
-            if !error.can_pass || context.state.is_none() {
-                return Err(BuildError(error.problem));
-            }
-            tracing::error!(
-                "{}; events are kept in the buffer until it is mended",
-                error.problem
-            );
+        // A store that is away must keep neither a durable buffer from taking events nor the service from listening: the
+        // sink tries it itself, once it runs.
+        if lake.is_local() || context.state.is_none() {
+            lake.probe(&context.writer_id)
+                .await
+                .or_else(|error| match &context.state {
+                    Some(_) if error.can_pass => {
+                        tracing::error!("{}; {KEPT}", error.problem);
+                        Ok(())
+                    }
+                    _ => Err(BuildError(error.problem)),
+                })?;
         }
         Ok(Box::new(ParquetSink::new(lake, self, context)))
     }

@@ -18,6 +18,9 @@ use crate::store;
 /// The store's own retries go on for longer than whoever waits for the probe wants to.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
+/// What follows from a store that cannot be used behind a durable buffer.
+pub(crate) const KEPT: &str = "events are kept in the buffer until it is mended";
+
 /// The place where files land: a store and a prefix in it.
 #[derive(Clone)]
 pub(crate) struct Lake {
@@ -74,6 +77,10 @@ impl Lake {
         }
     }
 
+    pub(crate) fn is_local(&self) -> bool {
+        self.directory.is_some()
+    }
+
     pub(crate) fn health(&self) -> &Health {
         &self.health
     }
@@ -89,6 +96,17 @@ impl Lake {
         };
         let probe = self.write_read_delete(nonce);
         timeout(PROBE_TIME, probe).await.unwrap_or(Err(away))
+    }
+
+    /// Probes and says what is wrong, in the background.
+    pub(crate) fn probe_later(&self, nonce: &str) {
+        let (lake, nonce) = (self.clone(), nonce.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = lake.probe(&nonce).await {
+                tracing::error!("{}; {KEPT}", error.problem);
+                lake.health.report(Some(error.problem));
+            }
+        });
     }
 
     async fn write_read_delete(&self, nonce: &str) -> Result<(), ProbeError> {

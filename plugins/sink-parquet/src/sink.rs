@@ -135,6 +135,10 @@ impl Worker {
         let Some(state) = worker.sink.context.state.clone() else {
             return Ok(worker);
         };
+        if !worker.sink.lake.is_local() {
+            let writer = &worker.sink.context.writer_id;
+            worker.sink.lake.probe_later(writer);
+        }
         worker.sink.lake.abort_leftovers().await;
         let window = worker.sink.window;
         let load = move || Plans::load(Arc::clone(&state), window);
