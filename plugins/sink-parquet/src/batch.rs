@@ -28,7 +28,6 @@ pub(crate) struct Batch {
     /// Where the folder of an event is written, so that finding its partition allocates nothing.
     folder: String,
     span: Option<Span>,
-    keys: Vec<Key>,
     received: Option<(Timestamp, Timestamp)>,
     bytes: usize,
     tally: Tally,
@@ -47,7 +46,6 @@ pub(crate) struct Tally {
 /// A batch that is closed: its files, encoded, and what is needed to answer for them.
 pub(crate) struct Closed {
     pub(crate) files: Vec<Landing>,
-    pub(crate) keys: Vec<Key>,
     /// When the first and the last of its events were accepted.
     pub(crate) received: (Timestamp, Timestamp),
     pub(crate) tally: Tally,
@@ -58,6 +56,8 @@ pub(crate) struct Closed {
 pub(crate) struct Landing {
     pub(crate) name: String,
     pub(crate) content: Bytes,
+    /// The keys of the events in it.
+    pub(crate) keys: Vec<Key>,
 }
 
 /// Which events belong into a batch.
@@ -107,7 +107,6 @@ impl Batch {
             Seen::SameId => self.tally.same_id += 1,
             Seen::Never => {}
         }
-        self.keys.push(key);
         self.bytes += event.body.len();
         let (first, last) = self
             .received
@@ -123,6 +122,7 @@ impl Batch {
                 }
                 match self.events.get_mut(&self.folder) {
                     Some(partition) => {
+                        partition.keys.push(key);
                         partition.rows.append(&parsed, event.received_at);
                         partition.encode_full_group()
                     }
@@ -133,6 +133,7 @@ impl Batch {
                 self.tally.quarantined += 1;
                 let folder = format!("quarantine/date={}", date(event.received_at));
                 let partition = self.quarantine.entry(folder).or_default();
+                partition.keys.push(key);
                 let rows = &mut partition.rows;
                 rows.append(event.received_at, reason.reason(), &event.body);
                 partition.encode_full_group()
@@ -141,8 +142,8 @@ impl Batch {
     }
 
     /// Events in the batch, without the duplicates.
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+    pub(crate) fn len(&self) -> u64 {
+        self.tally.events + self.tally.quarantined
     }
 
     /// The sum of their bodies, in bytes.
@@ -160,35 +161,48 @@ impl Batch {
         self.span
     }
 
+    /// The names that its files will have.
+    pub(crate) fn names(&self, writer: &str, span: Span) -> impl Iterator<Item = String> {
+        let folders = self.events.keys().chain(self.quarantine.keys());
+        folders.map(move |folder| format!("{folder}/{writer}-{span}.parquet"))
+    }
+
     /// Encodes what is left and names the files after `writer` and `span`.
     pub(crate) fn close(self, writer: &str, span: Span) -> Result<Closed> {
-        let file = format!("{writer}-{span}.parquet");
+        let names: Vec<_> = self.names(writer, span).collect();
         let metadata = [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("writer", writer.to_owned()),
             ("first_position", span.first.to_string()),
             ("last_position", span.last.to_string()),
         ];
-        let mut files = Vec::with_capacity(self.partitions());
-        let mut add = |folder: String, content: Result<Bytes>| {
-            content.map(|content| {
-                let name = format!("{folder}/{file}");
-                files.push(Landing { name, content });
-            })
-        };
-        for (folder, partition) in self.events {
-            add(folder, partition.finish(&metadata))?;
-        }
-        for (folder, partition) in self.quarantine {
-            add(folder, partition.finish(&metadata))?;
+        let events = self
+            .events
+            .into_values()
+            .map(|partition| partition.finish(&metadata));
+        let quarantine = self.quarantine.into_values();
+        let quarantine = quarantine.map(|partition| partition.finish(&metadata));
+        let mut files = Vec::with_capacity(names.len());
+        for (name, finished) in names.into_iter().zip(events.chain(quarantine)) {
+            let (content, keys) = finished?;
+            files.push(Landing {
+                name,
+                content,
+                keys,
+            });
         }
         let never = Timestamp::from_millis(0);
         Ok(Closed {
             files,
-            keys: self.keys,
             received: self.received.unwrap_or((never, never)),
             tally: self.tally,
         })
+    }
+}
+
+impl Closed {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.files.iter().flat_map(|file| file.keys.iter().copied())
     }
 }
 
@@ -232,6 +246,7 @@ impl Rows for QuarantineBuilder {
 struct Partition<R> {
     rows: R,
     file: Option<File>,
+    keys: Vec<Key>,
 }
 
 impl<R: Rows> Partition<R> {
@@ -251,14 +266,15 @@ impl<R: Rows> Partition<R> {
         file.write_row_group(&rows)
     }
 
-    fn finish(mut self, metadata: &[(&str, String)]) -> Result<Bytes> {
+    fn finish(mut self, metadata: &[(&str, String)]) -> Result<(Bytes, Vec<Key>)> {
         if self.rows.len() > 0 || self.file.is_none() {
             self.encode_rows()?;
         }
-        match self.file {
-            Some(file) => file.finish(metadata),
-            None => Ok(Bytes::new()),
-        }
+        let content = match self.file {
+            Some(file) => file.finish(metadata)?,
+            None => Bytes::new(),
+        };
+        Ok((content, self.keys))
     }
 }
 

@@ -154,8 +154,12 @@ impl Index {
         seen
     }
 
-    /// Adds the keys of events that were accepted between `first` and `last`; those of older events first.
-    pub(crate) fn restore(&mut self, keys: &[Key], first: Timestamp, last: Timestamp) {
+    /// Adds the keys of events of which the first and the last were accepted at `received`; those of older events first.
+    pub(crate) fn restore(
+        &mut self,
+        keys: impl IntoIterator<Item = Key>,
+        (first, last): (Timestamp, Timestamp),
+    ) {
         if self.window.is_zero() {
             return;
         }
@@ -163,17 +167,17 @@ impl Index {
         for key in keys {
             let generation = self.generation(now, first);
             generation.age.touch(now, last);
-            generation.add(*key);
+            generation.add(key);
         }
     }
 
     /// Takes `keys` back: their events were not landed after all, and must be taken when they come again.
-    pub(crate) fn forget(&mut self, keys: &[Key]) {
-        for generation in &mut self.generations {
-            for key in keys {
+    pub(crate) fn forget(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            for generation in &mut self.generations {
                 if let Ok(entry) = generation
                     .keys
-                    .find_entry(key.identity, |known| known == key)
+                    .find_entry(key.identity, |known| *known == key)
                 {
                     entry.remove();
                 }
@@ -263,7 +267,7 @@ mod tests {
         let mut index = Index::new(DAY, 1000);
         index.insert(key(1, 1), at(0));
         index.insert(key(1, 2), at(0));
-        index.forget(&[key(1, 1)]);
+        index.forget([key(1, 1)]);
         assert_eq!(index.insert(key(1, 1), at(0)), Seen::SameId);
         assert_eq!(index.insert(key(1, 2), at(0)), Seen::Duplicate);
     }
@@ -271,7 +275,7 @@ mod tests {
     #[test]
     fn restored_keys_are_known() {
         let mut index = Index::new(DAY, 1000);
-        index.restore(&[key(2, 2)], at(-30 * HOUR), at(-20 * HOUR));
+        index.restore([key(2, 2)], (at(-30 * HOUR), at(-20 * HOUR)));
         assert_eq!(index.insert(key(2, 2), at(0)), Seen::Duplicate);
     }
 

@@ -10,94 +10,29 @@ use landfall_core::kill_point;
 
 use crate::batch::{Closed, Landing, Tally};
 use crate::lake::Lake;
-use crate::plan::{Content, Plan, Plans, Span};
+use crate::plan::{Plan, PlannedFile, Plans};
 use crate::store::explain;
 
 /// Files of one batch that are uploaded side by side.
 const UPLOADS_AT_A_TIME: usize = 4;
 
-/// The version of what turns events into files. The same version turns the same events into the same bytes.
-const ENCODER: &str = env!("CARGO_PKG_VERSION");
-
 /// Lands a batch whatever it takes: its plan first, then its files, then the note that it has landed.
-pub(crate) async fn land(
-    lake: &Lake,
-    plans: &mut Plans,
-    span: Span,
-    writer: &str,
-    closed: &Closed,
-) {
-    let plan = Plan {
-        span,
-        writer: writer.to_owned(),
-        content: Some(content(closed)),
-    };
+pub(crate) async fn land(lake: &Lake, plans: &mut Plans, plan: &Plan, files: &[Landing]) {
     kill_point("plan");
-    persist(lake, "write a batch plan", || plans.begin(&plan)).await;
+    persist(lake, "write a batch plan", || plans.begin(plan)).await;
     kill_point("planned");
-    persist(lake, "upload a batch", || upload(lake, &closed.files)).await;
+    persist(lake, "upload a batch", || upload(lake, files)).await;
     kill_point("uploaded");
-    note_landed(lake, plans, &plan).await;
+    note_landed(lake, plans, plan).await;
 }
 
-/// Whether everything that `plan` names is in the lake already. Files appear whole, so that nothing is missing then.
-pub(crate) async fn has_landed(lake: &Lake, plan: &Plan) -> bool {
-    let Some(Content { files, .. }) = &plan.content else {
-        return false;
-    };
-    standing(lake, files).await.len() == files.len()
-}
-
-/// Lands a batch that an earlier run had planned, and `closed` holds what the buffer still gave of it; `lost` events of
-/// it were not there any more.
-///
-/// A file that stands is never written again: it is whole, and may hold what the buffer has lost since.
-pub(crate) async fn land_again(
-    lake: &Lake,
-    plans: &mut Plans,
-    mut plan: Plan,
-    closed: &Closed,
-    lost: usize,
-) {
-    let made: Vec<String> = closed.files.iter().map(|file| file.name.clone()).collect();
-    let files = plan
-        .content
-        .as_ref()
-        .map_or(&made, |content| &content.files);
-    let mut standing = standing(lake, files).await;
-    // Another version may have told the same events apart otherwise. Its files and ours would overlap, and ours hold
-    // everything if nothing was lost.
-    let other_version = plan
-        .content
-        .as_ref()
-        .is_some_and(|content| content.encoder != ENCODER);
-    if other_version && lost == 0 {
-        persist(lake, "delete the files of another version", || {
-            lake.delete(&standing)
-        })
-        .await;
-        standing.clear();
-    }
-    if standing.is_empty() {
-        plan.content = Some(content(closed));
-        persist(lake, "write a batch plan", || plans.begin(&plan)).await;
-    }
-    let missing: Vec<Landing> = closed
-        .files
-        .iter()
-        .filter(|file| !standing.contains(&file.name))
-        .cloned()
-        .collect();
-    if lost > 0 {
-        tracing::error!(
-            span = %plan.span,
-            lost,
-            files_that_stand = standing.len(),
-            "events of a planned batch cannot be read from the buffer any more; they are in the lake only if their file was"
-        );
-    }
-    persist(lake, "upload a batch", || upload(lake, &missing)).await;
-    note_landed(lake, plans, &plan).await;
+/// Those of `files` that are in the lake. They are whole, and are never written again: the buffer may have lost since what
+/// they hold.
+pub(crate) async fn standing(lake: &Lake, files: &[PlannedFile]) -> Vec<PlannedFile> {
+    let look = || try_join_all(files.iter().map(|file| lake.contains(&file.name)));
+    let found = persist(lake, "look for the files of a batch", look).await;
+    let standing = files.iter().zip(found).filter(|(_, found)| *found);
+    standing.map(|(file, _)| file.clone()).collect()
 }
 
 /// Notes that everything `plan` names is in the lake.
@@ -150,24 +85,6 @@ pub(crate) fn report(closed: &Closed) {
             "landed a batch"
         );
     }
-}
-
-fn content(closed: &Closed) -> Content {
-    let (first, last) = closed.received;
-    Content {
-        encoder: ENCODER.to_owned(),
-        received: (first.as_millis(), last.as_millis()),
-        files: closed.files.iter().map(|file| file.name.clone()).collect(),
-        keys: closed.keys.clone(),
-    }
-}
-
-/// Those of `files` that are in the lake.
-async fn standing(lake: &Lake, files: &[String]) -> Vec<String> {
-    let look = || try_join_all(files.iter().map(|name| lake.contains(name)));
-    let found = persist(lake, "look for the files of a batch", look).await;
-    let standing = files.iter().zip(found).filter(|(_, found)| *found);
-    standing.map(|(name, _)| name.clone()).collect()
 }
 
 async fn upload(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {

@@ -40,30 +40,41 @@ impl fmt::Display for Span {
 }
 
 /// What a plan says about its batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
-    /// The version of Landfall that encodes the files. The same version makes the same bytes again.
-    pub(crate) encoder: String,
-    /// When the first and the last of the events were accepted, in milliseconds since the Unix epoch.
-    pub(crate) received: (i64, i64),
-    /// The names of the files below the lake's root.
-    pub(crate) files: Vec<String>,
-    /// The keys of the events.
-    #[serde(skip)]
+    /// When the first and the last of the events were accepted.
+    pub(crate) received: (Timestamp, Timestamp),
+    pub(crate) files: Vec<PlannedFile>,
+}
+
+/// A file of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedFile {
+    /// Its name below the lake's root.
+    pub(crate) name: String,
+    /// The keys of the events in it.
     pub(crate) keys: Vec<Key>,
 }
 
 impl Content {
-    pub(crate) fn received(&self) -> (Timestamp, Timestamp) {
-        let (first, last) = self.received;
-        (Timestamp::from_millis(first), Timestamp::from_millis(last))
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.files.iter().flat_map(|file| file.keys.iter().copied())
     }
+}
+
+/// The part of a plan that is written as JSON. The keys follow it, file by file.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    /// In milliseconds since the Unix epoch.
+    received: (i64, i64),
+    /// Name and number of events.
+    files: Vec<(String, usize)>,
 }
 
 /// The plans of one sink, kept beside its buffer: one that is being landed, and those that landed within the window.
 ///
 /// A plan is named `pending-<first>-<last>-<writer>`, then `landed-…`, so that what it is for survives even where its
-/// content does not. The content is a line of JSON, the keys, and a checksum.
+/// content does not. The content is a line of JSON, the keys of its events, and a checksum.
 #[derive(Debug)]
 pub(crate) struct Plans {
     state: Arc<dyn StateStore>,
@@ -94,9 +105,7 @@ impl Plans {
             landed: Vec::new(),
         };
         let mut restored = Restored::default();
-        let names = plans.state.list().await?;
-        let newest = names.iter().rfind(|name| name.starts_with(LANDED)).cloned();
-        for name in names {
+        for name in plans.state.list().await? {
             let Some((kind, mut plan)) = parse_name(&name) else {
                 continue;
             };
@@ -115,17 +124,6 @@ impl Plans {
                 restored.landed = restored.landed.max(Some(plan.span.last));
                 plans.remember(&name, &plan);
                 restored.contents.extend(plan.content);
-                // No monotonic clock reaches over a restart. A wall clock that is wrong by a whole window is still borne.
-                let now = Timestamp::now();
-                let is_old = |(_, age): &mut (String, Remembered)| {
-                    age.distance(now) > window.saturating_mul(2)
-                };
-                if newest != Some(name)
-                    && let Some((old, _)) = plans.landed.pop_if(is_old)
-                {
-                    plans.state.remove(&old).await?;
-                    restored.contents.pop();
-                }
             }
         }
         Ok((plans, restored))
@@ -151,26 +149,37 @@ impl Plans {
 
     /// Remembers a finished plan, and removes those that are past the window.
     pub(crate) async fn expire(&mut self, plan: &Plan) -> io::Result<()> {
+        // Last in the list, where it stays whatever its age: it says how far the lake is.
+        self.remember(&name(LANDED, plan), plan);
+        let Some(content) = &plan.content else {
+            return Ok(());
+        };
         let now = Instant::now();
-        if let Some(content) = &plan.content {
-            let (_, received_at) = content.received();
-            let window = self.window;
-            let is_over = |age: &Remembered| age.is_over(now, received_at, window);
-            while let Some(old) = self.landed.iter().position(|(_, age)| is_over(age)) {
-                self.state.remove(&self.landed[old].0).await?;
-                self.landed.remove(old);
+        let received_at = content.received.0;
+        let window = self.window;
+        // No monotonic clock reaches over restarts, which must not keep plans for ever.
+        let is_over = |age: &Remembered| {
+            age.is_over(now, received_at, window)
+                || age.distance(received_at) > window.saturating_mul(2)
+        };
+        let mut at = 0;
+        while at + 1 < self.landed.len() {
+            if is_over(&self.landed[at].1) {
+                self.state.remove(&self.landed[at].0).await?;
+                self.landed.remove(at);
+            } else {
+                at += 1;
             }
         }
-        // After the others are gone: the newest always stays, since it says how far the lake is.
-        self.remember(&name(LANDED, plan), plan);
         Ok(())
     }
 
     fn remember(&mut self, name: &str, plan: &Plan) {
         let now = Timestamp::now();
-        let (first, last) = plan.content.as_ref().map_or((now, now), Content::received);
-        self.landed
-            .push((name.to_owned(), Remembered::new(first, last)));
+        let received = plan.content.as_ref().map(|content| content.received);
+        let (first, last) = received.unwrap_or((now, now));
+        let age = Remembered::new(first, last);
+        self.landed.push((name.to_owned(), age));
     }
 }
 
@@ -196,9 +205,17 @@ fn parse_name(name: &str) -> Option<(&str, Plan)> {
 fn encode(plan: &Plan) -> io::Result<Bytes> {
     let mut bytes = BytesMut::new();
     if let Some(content) = &plan.content {
-        bytes.put_slice(&serde_json::to_vec(content)?);
+        let (first, last) = content.received;
+        let files = content.files.iter();
+        let head = Head {
+            received: (first.as_millis(), last.as_millis()),
+            files: files
+                .map(|file| (file.name.clone(), file.keys.len()))
+                .collect(),
+        };
+        bytes.put_slice(&serde_json::to_vec(&head)?);
         bytes.put_u8(b'\n');
-        for key in &content.keys {
+        for key in content.keys() {
             bytes.put_slice(&key.to_bytes());
         }
         let digest = Sha256::digest(&bytes);
@@ -213,10 +230,20 @@ fn decode(bytes: &[u8]) -> Option<Content> {
         return None;
     }
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
-    let mut content: Content = serde_json::from_slice(&bytes[..line]).ok()?;
-    let (keys, rest) = bytes[line + 1..].as_chunks();
-    content.keys = keys.iter().map(|key| Key::from_bytes(*key)).collect();
-    rest.is_empty().then_some(content)
+    let head: Head = serde_json::from_slice(&bytes[..line]).ok()?;
+    let (mut keys, rest) = bytes[line + 1..].as_chunks();
+    let mut files = Vec::with_capacity(head.files.len());
+    for (name, count) in head.files {
+        let (own, others) = keys.split_at_checked(count)?;
+        keys = others;
+        files.push(PlannedFile {
+            name,
+            keys: own.iter().map(|key| Key::from_bytes(*key)).collect(),
+        });
+    }
+    let (first, last) = head.received;
+    let received = (Timestamp::from_millis(first), Timestamp::from_millis(last));
+    (keys.is_empty() && rest.is_empty()).then_some(Content { received, files })
 }
 
 #[cfg(test)]
@@ -232,10 +259,17 @@ mod tests {
             },
             writer: "a-b".to_owned(),
             content: Some(Content {
-                encoder: "1.0.0".to_owned(),
-                received: (5, 6),
-                files: vec!["events/date=2023-05-18/f.parquet".to_owned()],
-                keys: vec![Key::new(b"one", None), Key::new(b"two", None)],
+                received: (Timestamp::from_millis(5), Timestamp::from_millis(6)),
+                files: vec![
+                    PlannedFile {
+                        name: "events/date=2023-05-18/f.parquet".to_owned(),
+                        keys: vec![Key::new(b"one", None), Key::new(b"two", None)],
+                    },
+                    PlannedFile {
+                        name: "quarantine/date=2023-05-18/f.parquet".to_owned(),
+                        keys: vec![Key::new(b"three", None)],
+                    },
+                ],
             }),
         };
         let bytes = encode(&plan).unwrap();

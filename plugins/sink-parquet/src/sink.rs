@@ -11,11 +11,11 @@ use landfall_core::{
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Admission, Batch};
+use crate::batch::{Admission, Batch, Closed, Landing};
 use crate::dedupe::{Index, Key};
 use crate::lake::Lake;
 use crate::landing::{self, persist};
-use crate::plan::{Plan, Plans, Restored};
+use crate::plan::{Content, Plan, PlannedFile, Plans, Restored};
 use crate::store::explain;
 use crate::{BatchConfig, ParquetConfig, PartitionTemplate};
 
@@ -42,16 +42,19 @@ struct Worker {
     plans: Option<Plans>,
     /// Events up to here have landed in an earlier run and are only acknowledged.
     landed: Option<Position>,
-    /// A batch of an earlier run, to be filled with the same events and landed under the same names.
+    /// A batch of an earlier run, to be completed before any other.
     pending: Option<Pending>,
     open: Open,
     /// The position of the next event that comes without one.
     next_position: u64,
 }
 
+/// A batch that an earlier run had planned, and of which not all files are in the lake.
 struct Pending {
     plan: Plan,
-    /// How often each of its events is still to come; `None` where the plan was damaged and does not say.
+    /// Its files that are.
+    standing: Vec<PlannedFile>,
+    /// How often each event of the others is still to come; `None` where the plan was damaged and does not say.
     expected: Option<HashMap<Key, usize>>,
 }
 
@@ -151,12 +154,15 @@ impl Worker {
         worker.landed = landed;
         if let Some(plan) = pending {
             tracing::info!(span = %plan.span, "finishing a batch that an earlier run had planned");
-            if landing::has_landed(&worker.sink.lake, &plan).await {
+            let content = plan.content.as_ref();
+            let files = content.map_or(&[][..], |content| &content.files);
+            let standing = landing::standing(&worker.sink.lake, files).await;
+            if content.is_some() && standing.len() == files.len() {
                 landing::note_landed(&worker.sink.lake, &mut plans, &plan).await;
                 worker.landed = Some(plan.span.last);
                 contents.extend(plan.content);
             } else {
-                worker.pending = Some(Pending::new(plan));
+                worker.pending = Some(Pending::new(plan, standing));
             }
         }
         worker.plans = Some(plans);
@@ -164,8 +170,7 @@ impl Worker {
         let restore = move || {
             let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
             for content in contents {
-                let (first, last) = content.received();
-                index.restore(&content.keys, first, last);
+                index.restore(content.keys(), content.received);
             }
         };
         blocking(restore).await?;
@@ -245,10 +250,11 @@ impl Worker {
     /// Lands the open batch and answers for it.
     async fn land(&mut self) -> Result<(), SinkError> {
         let Open { batch, acks, .. } = std::mem::take(&mut self.open);
-        let pending = self.pending.take();
-        let (span, writer) = match (&pending, batch.span()) {
-            (Some(Pending { plan, .. }), _) => (plan.span, plan.writer.clone()),
-            (None, Some(span)) => (span, self.sink.context.writer_id.clone()),
+        let mut pending = self.pending.take();
+        let own = &self.sink.context.writer_id;
+        let (span, writer) = match (&mut pending, batch.span()) {
+            (Some(pending), _) => (pending.plan.span, pending.writer(&batch, own)),
+            (None, Some(span)) => (span, own.clone()),
             (None, None) => return Ok(()),
         };
         let name = writer.clone();
@@ -256,26 +262,31 @@ impl Worker {
         let closed = blocking(close).await?.map_err(encoding)?;
 
         let lake = &self.sink.lake;
-        let outcome = match (&mut self.plans, pending) {
-            (Some(plans), Some(pending)) => {
-                let lost = pending.lost();
-                landing::land_again(lake, plans, pending.plan, &closed, lost).await;
-                let (first, last) = closed.received;
-                self.index().restore(&closed.keys, first, last);
-                Outcome::Durable
-            }
-            (Some(plans), None) => {
-                if !closed.files.is_empty() {
-                    landing::land(lake, plans, span, &writer, &closed).await;
+        let outcome = match &mut self.plans {
+            Some(plans) => {
+                if let Some(pending) = pending {
+                    let (plan, files) = pending.complete(lake, &closed).await;
+                    landing::land(lake, plans, &plan, &files).await;
+                    if let Some(content) = plan.content {
+                        self.index().restore(content.keys(), content.received);
+                    }
+                } else if !closed.files.is_empty() {
+                    let content = Some(content(&closed, Vec::new()));
+                    let plan = Plan {
+                        span,
+                        writer,
+                        content,
+                    };
+                    landing::land(lake, plans, &plan, &closed.files).await;
                 }
                 Outcome::Durable
             }
-            (None, _) => match landing::land_or_refuse(lake, &closed.files).await {
+            None => match landing::land_or_refuse(lake, &closed.files).await {
                 Ok(()) => Outcome::Durable,
                 Err(error) => {
                     tracing::warn!(error = explain(&error), "the store refused a batch");
                     // Its events will be sent again, and must not be taken for duplicates then.
-                    self.index().forget(&closed.keys);
+                    self.index().forget(closed.keys());
                     Outcome::Refused(Refusal::Failed)
                 }
             },
@@ -295,20 +306,79 @@ impl Worker {
 }
 
 impl Pending {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, standing: Vec<PlannedFile>) -> Self {
         let expected = plan.content.as_ref().map(|content| {
-            let mut expected = HashMap::with_capacity(content.keys.len());
-            for key in &content.keys {
+            let mut expected = HashMap::new();
+            let missing = content.files.iter().filter(|file| !standing.contains(file));
+            for key in missing.flat_map(|file| &file.keys) {
                 *expected.entry(*key).or_default() += 1;
             }
             expected
         });
-        Self { plan, expected }
+        Self {
+            plan,
+            standing,
+            expected,
+        }
     }
 
-    /// How many of its events did not come.
-    fn lost(&self) -> usize {
-        self.expected.iter().flat_map(HashMap::values).sum()
+    /// What the names of the missing files begin with: as they were planned, so that the same files come of it. If they come
+    /// out otherwise, because the version or the partitions are others now, `own`: a planned name could be that of
+    /// a file that stands.
+    fn writer(&self, batch: &Batch, own: &str) -> String {
+        let planned = &self.plan.writer;
+        let stands = |name: String| self.standing.iter().any(|file| file.name == name);
+        let collides = batch.names(planned, self.plan.span).any(stands);
+        if collides {
+            own.to_owned()
+        } else {
+            planned.clone()
+        }
+    }
+
+    /// The plan and the files that complete it, given what the buffer still had of the missing ones.
+    async fn complete(self, lake: &Lake, closed: &Closed) -> (Plan, Vec<Landing>) {
+        let lost: usize = self.expected.iter().flat_map(HashMap::values).sum();
+        if lost > 0 {
+            tracing::error!(
+                span = %self.plan.span,
+                lost,
+                "events of a planned batch cannot be read from the buffer any more"
+            );
+        }
+        let mut completed = content(closed, self.standing);
+        if let Some(planned) = &self.plan.content {
+            completed.received = planned.received;
+        }
+        let plan = Plan {
+            content: Some(completed),
+            ..self.plan
+        };
+        let mut files = closed.files.clone();
+        if self.expected.is_none() {
+            // The plan did not say which files it was of: those that were made again and stand are.
+            let made = plan
+                .content
+                .as_ref()
+                .map_or(&[][..], |content| &content.files);
+            let standing = landing::standing(lake, made).await;
+            files.retain(|file| !standing.iter().any(|standing| standing.name == file.name));
+        }
+        (plan, files)
+    }
+}
+
+/// What a plan says of `closed`, and of files of the same batch that stand already.
+fn content(closed: &Closed, standing: Vec<PlannedFile>) -> Content {
+    let made = closed.files.iter().map(|file| PlannedFile {
+        name: file.name.clone(),
+        keys: file.keys.clone(),
+    });
+    let mut files = standing;
+    files.extend(made);
+    Content {
+        received: closed.received,
+        files,
     }
 }
 
@@ -339,7 +409,7 @@ impl Open {
             let full = match last {
                 Some(last) => last == item.position,
                 None => {
-                    self.batch.len() >= limits.max_events
+                    self.batch.len() >= limits.max_events as u64
                         || self.batch.bytes() >= limits.max_bytes
                         || self.batch.partitions() >= limits.max_files
                 }

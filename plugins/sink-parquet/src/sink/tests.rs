@@ -1,25 +1,31 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arrow_array::cast::AsArray as _;
 use bytes::Bytes;
 use futures::future::join_all;
 use landfall_core::{Answer, StateStore};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 
 use super::*;
 
 /// State that survives a sink, as a disk would keep it.
 #[derive(Clone, Debug, Default)]
-struct Kept(Arc<Mutex<BTreeMap<String, Bytes>>>);
+struct Kept {
+    values: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    lives: Arc<AtomicUsize>,
+}
 
 impl Kept {
     fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap().keys().cloned().collect()
+        self.values.lock().unwrap().keys().cloned().collect()
     }
 
     fn put_back_to_pending(&self) {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.values.lock().unwrap();
         let (name, value) = kept.pop_last().unwrap();
         kept.insert(name.replace("landed", "pending"), value);
     }
@@ -28,12 +34,12 @@ impl Kept {
 #[async_trait]
 impl StateStore for Kept {
     async fn put(&self, name: &str, value: Bytes) -> io::Result<()> {
-        self.0.lock().unwrap().insert(name.to_owned(), value);
+        self.values.lock().unwrap().insert(name.to_owned(), value);
         Ok(())
     }
 
     async fn get(&self, name: &str) -> io::Result<Option<Bytes>> {
-        Ok(self.0.lock().unwrap().get(name).cloned())
+        Ok(self.values.lock().unwrap().get(name).cloned())
     }
 
     async fn list(&self) -> io::Result<Vec<String>> {
@@ -41,28 +47,40 @@ impl StateStore for Kept {
     }
 
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.values.lock().unwrap();
         let value = kept.remove(from).ok_or(io::ErrorKind::NotFound)?;
         kept.insert(to.to_owned(), value);
         Ok(())
     }
 
     async fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.lock().unwrap().remove(name);
+        self.values.lock().unwrap().remove(name);
         Ok(())
     }
 }
 
 fn sink(lake: &Path, max_events: usize, state: Option<&Kept>) -> Box<ParquetSink> {
+    partitioned_sink(lake, "events/date={date}", max_events, state)
+}
+
+fn partitioned_sink(
+    lake: &Path,
+    partition: &str,
+    max_events: usize,
+    state: Option<&Kept>,
+) -> Box<ParquetSink> {
+    // Each process has a name of its own; plans keep theirs.
+    let name = state.map_or(0, |kept| kept.lives.fetch_add(1, Ordering::Relaxed));
     let config = json!({
         "uri": lake,
+        "partition": partition,
         "batch": { "max_events": max_events, "timeout_secs": 3600 },
     });
     let config: ParquetConfig = serde_json::from_value(config).unwrap();
     let lake = Lake::open(&config).unwrap();
     let context = SinkContext {
         id: "lake".to_owned(),
-        writer_id: "writer".to_owned(),
+        writer_id: format!("writer{name}"),
         state: state.map(|kept| Arc::new(kept.clone()) as Arc<dyn StateStore>),
         health: landfall_core::Health::default(),
     };
@@ -120,15 +138,35 @@ async fn pending_batch() -> (tempfile::TempDir, Kept, BTreeMap<String, Vec<u8>>)
     (lake, kept, landed)
 }
 
-/// Rewrites the plan as another version had left it.
-async fn of_another_version(kept: &Kept, also_names: &str) {
-    let state = Arc::new(kept.clone());
-    let (plans, restored) = Plans::load(state, Duration::MAX).await.unwrap();
-    let mut plan = restored.pending.unwrap();
-    let content = plan.content.as_mut().unwrap();
-    content.encoder = "another".to_owned();
-    content.files.push(also_names.to_owned());
-    plans.begin(&plan).await.unwrap();
+/// The ids in the lake, sorted; one that stands twice is there twice.
+fn ids(lake: &Path) -> Vec<String> {
+    let mut ids = Vec::new();
+    for content in files(lake).into_values() {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let column = batch.column_by_name("event_id").unwrap().as_string::<i32>();
+            ids.extend(column.iter().map(|id| id.unwrap().to_owned()));
+        }
+    }
+    ids.sort();
+    ids
+}
+
+/// Removes the file of events 2 and 4, and returns its name.
+fn remove_one(lake: &Path, landed: &BTreeMap<String, Vec<u8>>) -> String {
+    let (name, _) = landed.first_key_value().unwrap();
+    std::fs::remove_file(lake.join(name)).unwrap();
+    assert_eq!(ids(lake), ["1", "3"]);
+    name.clone()
+}
+
+/// The same event, sent again later.
+fn again(id: u64) -> Event {
+    Event {
+        position: Some(Position::new(10_000 + id)),
+        ..event(id)
+    }
 }
 
 #[tokio::test]
@@ -168,13 +206,49 @@ async fn what_has_landed_is_acknowledged_and_not_landed_again() {
 }
 
 #[tokio::test]
+async fn the_missing_file_of_a_planned_batch_is_made_again_byte_for_byte() {
+    let (lake, kept, landed) = pending_batch().await;
+    remove_one(lake.path(), &landed);
+    run(sink(lake.path(), 4, Some(&kept)), (1..=4).map(event)).await;
+    assert_eq!(files(lake.path()), landed);
+}
+
+#[tokio::test]
 async fn a_file_that_stands_is_kept_though_the_buffer_has_lost_its_events() {
     let (lake, kept, landed) = pending_batch().await;
-    let (lost, _) = landed.first_key_value().unwrap();
-    std::fs::remove_file(lake.path().join(lost)).unwrap();
-    // Event 1 stands in the other file, and in the buffer no more.
-    run(sink(lake.path(), 4, Some(&kept)), (2..=4).map(event)).await;
+    remove_one(lake.path(), &landed);
+    // Event 1 stands in the other file, and in the buffer no more. It is still known when it is sent again.
+    let events = [event(2), event(3), event(4), again(1)];
+    run(sink(lake.path(), 4, Some(&kept)), events).await;
     assert_eq!(files(lake.path()), landed);
+}
+
+#[tokio::test]
+async fn an_event_that_the_buffer_lost_lands_when_it_is_sent_again() {
+    let (lake, kept, landed) = pending_batch().await;
+    remove_one(lake.path(), &landed);
+    let events = [event(1), event(3), event(4)];
+    run(sink(lake.path(), 4, Some(&kept)), events).await;
+    assert_eq!(ids(lake.path()), ["1", "3", "4"]);
+    run(sink(lake.path(), 4, Some(&kept)), [again(2), again(3)]).await;
+    assert_eq!(ids(lake.path()), ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn a_planned_batch_is_completed_without_doubles_when_the_partitions_are_others_now() {
+    for partition in [
+        "events/all",
+        "events/date=1970-01-01",
+        "events/date=1970-01-02",
+    ] {
+        let (lake, kept, landed) = pending_batch().await;
+        remove_one(lake.path(), &landed);
+        let sink = partitioned_sink(lake.path(), partition, 4, Some(&kept));
+        run(sink, (1..=4).map(event)).await;
+        assert_eq!(ids(lake.path()), ["1", "2", "3", "4"], "{partition}");
+        run(self::sink(lake.path(), 4, Some(&kept)), (1..=4).map(again)).await;
+        assert_eq!(ids(lake.path()), ["1", "2", "3", "4"], "{partition}");
+    }
 }
 
 #[tokio::test]
@@ -203,31 +277,11 @@ async fn a_planned_batch_whose_rest_is_lost_is_landed_once_the_buffer_has_caught
 #[tokio::test]
 async fn a_damaged_plan_still_says_which_positions_and_names_were_planned() {
     let (lake, kept, landed) = pending_batch().await;
-    for value in kept.0.lock().unwrap().values_mut() {
+    for value in kept.values.lock().unwrap().values_mut() {
         *value = Bytes::from_static(b"damaged");
     }
     std::fs::remove_dir_all(lake.path().join("events")).unwrap();
     run(sink(lake.path(), 2, Some(&kept)), (1..=4).map(event)).await;
-    assert_eq!(files(lake.path()), landed);
-}
-
-#[tokio::test]
-async fn the_files_of_another_version_are_replaced_when_nothing_was_lost() {
-    let (lake, kept, landed) = pending_batch().await;
-    of_another_version(&kept, "quarantine/date=1970-01-01/old.parquet").await;
-    let (name, _) = landed.first_key_value().unwrap();
-    std::fs::write(lake.path().join(name), "of another version").unwrap();
-    let old = lake.path().join("quarantine/date=1970-01-01");
-    std::fs::create_dir_all(&old).unwrap();
-    run(sink(lake.path(), 4, Some(&kept)), (1..=4).map(event)).await;
-    assert_eq!(files(lake.path()), landed);
-}
-
-#[tokio::test]
-async fn the_files_of_another_version_are_kept_when_the_buffer_has_lost_events() {
-    let (lake, kept, landed) = pending_batch().await;
-    of_another_version(&kept, "quarantine/date=1970-01-01/old.parquet").await;
-    run(sink(lake.path(), 4, Some(&kept)), [event(1), event(4)]).await;
     assert_eq!(files(lake.path()), landed);
 }
 
