@@ -65,6 +65,15 @@ impl Ack {
         self.reply(outcome);
     }
 
+    /// Waits until nobody waits for the answer any more, so that the delivery can be dropped. May never come, also when
+    /// nobody does.
+    pub async fn abandoned(&mut self) {
+        match &mut self.0 {
+            Some(Reply::Channel(sender)) => sender.closed().await,
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Splits the duty into `parts`: the whole is durable once all parts are, and refused as soon as one is.
     ///
     /// Splitting into no parts is a refusal, since nobody will have kept the events.

@@ -155,12 +155,15 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 pub enum Resource {
     /// A TCP address to listen on, such as `127.0.0.1:8080`.
     Port(std::net::SocketAddr),
+    /// A place to land in, such as `s3://bucket/prefix`.
+    Location(String),
 }
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(address) => write!(f, "address {address}"),
+            Self::Location(uri) => write!(f, "location {uri}"),
         }
     }
 }

@@ -366,11 +366,14 @@ impl Shared {
     fn stats(&self) -> Stats {
         let (segments, bytes) = self.segments.totals();
         let counters = &self.counters;
+        let cursors = self.cursors.positions().clone();
+        let slowest = cursors.values().copied().min().unwrap_or_default();
         Stats {
             bytes,
+            uncommitted_bytes: self.segments.bytes_from(slowest.get()),
             segments,
             end: Position::new(self.end()),
-            cursors: self.cursors.positions().clone(),
+            cursors,
             appended_records: counters.appended_records.load(Relaxed),
             appended_bytes: counters.appended_bytes.load(Relaxed),
             damages: counters.damages.load(Relaxed),

@@ -8,7 +8,7 @@ use crate::{
     DamageKind, Disk, OpenError, Options,
     committer::Committer,
     cursor::Cursors,
-    disk::{CURSOR, LOCK, STATE, TMP, path, segment_base, segment_name},
+    disk::{self, CURSOR, LOCK, STATE, TMP, path, segment_base, segment_name},
     group::Pending,
     identity::Identity,
     journal::{Shared, Tip},
@@ -126,8 +126,43 @@ fn identify(disk: &dyn Disk, files: &[(String, u64)]) -> Result<Identity, OpenEr
     }
 }
 
-/// How far beyond the last segment found a new process begins: further than any that may be lost reached.
+/// Where the last life of the process began: the position, and its checksum.
+const LIFE: &str = "life";
+
+/// How far apart the lives of the process begin. Positions that were once given away are not given again, also when the disk
+/// has lost the records, or whole segments: whoever keeps positions elsewhere would take new records for old ones.
 const LIFE_DISTANCE: u64 = 1 << 32;
+
+/// Where this life begins, given where the log that was found ends. Notes it for the next.
+fn begin_life(shared: &Shared, end: u64) -> u64 {
+    let disk = &*shared.disk;
+    let last = disk::read_all(disk, LIFE).ok();
+    let last = last.and_then(|bytes| {
+        let position = u64::from_le_bytes(*bytes.first_chunk()?);
+        (bytes == life(position)).then_some(position)
+    });
+    let base = match last {
+        Some(last) => end.max(last) + LIFE_DISTANCE,
+        None if end > 0 => end + LIFE_DISTANCE,
+        None => 0,
+    };
+    let base = base.next_multiple_of(64);
+    let noted = shared
+        .reserve
+        .with(|| disk::replace(disk, "", LIFE, &life(base)));
+    if let Err(error) = noted {
+        // It only matters if the disk then also loses the segments of this life.
+        tracing::warn!(%error, "cannot note where the journal goes on");
+    }
+    base
+}
+
+fn life(position: u64) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&position.to_le_bytes());
+    crate::identity::seal(&mut bytes);
+    bytes
+}
 
 /// Finds where the log ends, cuts what follows, and returns where a new segment may begin.
 fn recover(shared: &Arc<Shared>) -> io::Result<u64> {
@@ -140,7 +175,7 @@ fn recover(shared: &Arc<Shared>) -> io::Result<u64> {
     let committed = committed.unwrap_or(0);
     let Some((base, len)) = shared.segments.newest() else {
         shared.tip.send_modify(|tip| tip.end = committed);
-        return Ok(committed);
+        return Ok(begin_life(shared, committed));
     };
 
     let mut walk = Walk::new(
@@ -166,9 +201,8 @@ fn recover(shared: &Arc<Shared>) -> io::Result<u64> {
     }
     file.sync_data()?;
     shared.tip.send_modify(|tip| tip.end = end);
-    // A disk that lost what it had acknowledged may have shortened the log, also by whole segments' tails. Positions that
-    // were once given away are not given again: whoever keeps them elsewhere would take new records for old ones.
-    Ok(committed
-        .max(base + len.max(HEADER as u64) + LIFE_DISTANCE)
-        .next_multiple_of(64))
+    Ok(begin_life(
+        shared,
+        committed.max(base + len.max(HEADER as u64)),
+    ))
 }

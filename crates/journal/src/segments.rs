@@ -78,6 +78,14 @@ impl Segments {
             .collect()
     }
 
+    /// Bytes of all segments from `position` on.
+    pub(crate) fn bytes_from(&self, position: u64) -> u64 {
+        let index = self.lock();
+        let rest = index.len.iter();
+        rest.map(|(base, len)| len.saturating_sub(position.saturating_sub(*base)))
+            .sum()
+    }
+
     pub(crate) fn oldest(&self) -> Option<u64> {
         self.lock().len.keys().next().copied()
     }

@@ -35,6 +35,8 @@ pub enum DamageKind {
 pub struct Stats {
     /// Bytes that the segments take on disk.
     pub bytes: u64,
+    /// Those of them that the slowest reader has not committed.
+    pub uncommitted_bytes: u64,
     /// Number of segments.
     pub segments: usize,
     /// Where the durable log ends.

@@ -109,7 +109,16 @@ pub(crate) struct Send {
     /// How many to send. Beyond the events given, they are sent again with new ids.
     #[arg(long)]
     pub(crate) count: Option<usize>,
-    /// Events a second; as fast as they are answered if it is not given.
-    #[arg(long)]
+    /// Events a second, from 0.001; as fast as they are answered if it is not given.
+    #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
+    if (0.001..=1e9).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("must be from 0.001 to 1e9".to_owned())
+    }
 }

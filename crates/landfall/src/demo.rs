@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{Write as _, stdout};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,11 +61,15 @@ pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
     let (trigger, shutdown) = Shutdown::new();
     let running = tokio::spawn(topology.run(shutdown));
     let url = format!("http://127.0.0.1:{port}/webhooks/appcues");
-    println!("listening on {url}");
+    writeln!(stdout(), "listening on {url}")?;
 
     let landed = timeout(TIME_LIMIT, async {
         post_samples(&url, Secret::new(secret)).await?;
-        println!("posted {} signed events, all answered 200", SAMPLES.len());
+        writeln!(
+            stdout(),
+            "posted {} signed events, all answered 200",
+            SAMPLES.len()
+        )?;
         wait_for_files(&lake, &before).await
     })
     .await;
@@ -77,12 +82,12 @@ pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
         )
     })??;
 
-    println!("\nlanded:");
+    writeln!(stdout(), "\nlanded:")?;
     for file in &files {
-        println!("  {}", file.display());
+        writeln!(stdout(), "  {}", file.display())?;
     }
-    print_summary(&summary);
-    println!("\nquery it:\n  {}", duckdb_line(&lake));
+    print_summary(&summary)?;
+    writeln!(stdout(), "\nquery it:\n  {}", duckdb_line(&lake))?;
     check(&summary)
 }
 
@@ -106,7 +111,7 @@ async fn wait_for_files(
     lake: &Path,
     before: &[PathBuf],
 ) -> anyhow::Result<(Vec<PathBuf>, Summary)> {
-    println!("waiting until they are Parquet …");
+    writeln!(stdout(), "waiting until they are Parquet …")?;
     loop {
         let mut files = parquet_files(lake)?;
         files.retain(|file| !before.contains(file));
@@ -169,18 +174,24 @@ fn summarize(files: &[PathBuf]) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-fn print_summary(summary: &Summary) {
-    println!(
+fn print_summary(summary: &Summary) -> std::io::Result<()> {
+    writeln!(
+        stdout(),
         "\n{:<26} {:>4}  {:<24}  {:<24}",
-        "event_type", "rows", "first", "last"
-    );
+        "event_type",
+        "rows",
+        "first",
+        "last"
+    )?;
     for (event_type, (rows, first, last)) in summary {
-        println!(
+        writeln!(
+            stdout(),
             "{event_type:<26} {rows:>4}  {:<24}  {:<24}",
             utc(*first),
             utc(*last)
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn utc(time: Timestamp) -> String {

@@ -8,7 +8,7 @@ mod schema;
 mod send;
 mod validate;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -61,7 +61,9 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();
-            clap_complete::generate(shell, &mut command, "landfall", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "landfall", &mut script);
+            io::stdout().write_all(&script)?;
             Ok(())
         }
     }

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
+use std::io::{Write as _, stdout};
 use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,10 +16,6 @@ use crate::cli::Send;
 const IN_FLIGHT: usize = 64;
 
 pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
-    ensure!(
-        args.rate.is_none_or(|rate| rate > 0.0),
-        "--rate must be above 0"
-    );
     let bodies = bodies(&args)?;
     let count = args.count.unwrap_or(bodies.len());
     let progress = ProgressBar::new(count as u64).with_style(style());
@@ -32,7 +29,7 @@ pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
     let answers = stream::iter(0..count)
         .then(|index| async move {
             if let (Some(pause), Ok(index)) = (pause, u32::try_from(index)) {
-                sleep_until(begin + pause * index).await;
+                sleep_until(begin + pause.saturating_mul(index)).await;
             }
             index
         })
@@ -47,6 +44,7 @@ pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
         })
         .buffer_unordered(IN_FLIGHT);
     let mut answers = pin!(answers);
+    let mut accepted = 0;
     let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(answer) = answers.next().await {
         let answer = answer.unwrap_or_else(|error| Answer {
@@ -55,19 +53,16 @@ pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
         });
         *statuses.entry(answer.text).or_default() += 1;
         progress.inc(1);
-        if !answer.accepted {
+        if answer.accepted {
+            accepted += 1;
+        } else {
             progress.set_message("some were refused");
         }
     }
     progress.finish_and_clear();
     for (text, count) in &statuses {
-        println!("{count} × {text}");
+        writeln!(stdout(), "{count} × {text}")?;
     }
-    let accepted: usize = statuses
-        .iter()
-        .filter(|(text, _)| text.starts_with('2'))
-        .map(|(_, count)| count)
-        .sum();
     if accepted < count {
         bail!("{} of {count} events were not accepted", count - accepted);
     }

@@ -1,3 +1,4 @@
+use std::io::{Write as _, stdout};
 use std::path::Path;
 
 use landfall_topology::Topology;
@@ -7,12 +8,13 @@ use crate::run::load;
 pub(crate) async fn validate(config: Option<&Path>, no_environment: bool) -> anyhow::Result<()> {
     let config = load(config)?;
     if no_environment {
-        println!("the configuration is valid");
+        writeln!(stdout(), "the configuration is valid")?;
         return Ok(());
     }
     Topology::check(config).await?;
-    println!(
+    writeln!(
+        stdout(),
         "the configuration is valid, the ports are free, data_dir and the storage can be written"
-    );
+    )?;
     Ok(())
 }

@@ -120,11 +120,17 @@ struct Writer {
 
 impl Writer {
     async fn run(self, input: DeliveryReceiver) {
-        let accept = |Delivery { events, ack }| {
+        let accept = |Delivery { events, mut ack }| {
             let writer = &self;
             async move {
-                let appends = events.iter().map(|event| writer.append(event));
-                match try_join_all(appends).await {
+                let appends = try_join_all(events.iter().map(|event| writer.append(event)));
+                let appended = tokio::select! {
+                    biased;
+                    appended = appends => appended,
+                    // Else deliveries whose senders have given up would gather while the buffer is full.
+                    () = ack.abandoned() => return,
+                };
+                match appended {
                     Ok(_) => ack.durable(),
                     Err(error) => ack.refuse(writer.refusal(&error)),
                 }

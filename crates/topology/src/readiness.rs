@@ -126,11 +126,9 @@ impl Readiness {
     pub(crate) fn export_metrics(&self) {
         for (id, watched) in &self.state().journals {
             let stats = watched.journal.stats();
-            let committed = stats.cursors.values().min().copied().unwrap_or_default();
-            let behind = stats.end.get().saturating_sub(committed.get());
             let labels = [("component_id", id.clone())];
             gauge!("buffer_byte_size", &labels).set(stats.bytes as f64);
-            gauge!("landfall_journal_unlanded_bytes", &labels).set(behind as f64);
+            gauge!("landfall_journal_unlanded_bytes", &labels).set(stats.uncommitted_bytes as f64);
             gauge!("landfall_journal_damaged_bytes", &labels).set(stats.damaged_bytes as f64);
             counter!("landfall_journal_events_total", &labels).absolute(stats.appended_records);
             counter!("landfall_journal_fsyncs_total", &labels).absolute(stats.fsyncs);

@@ -21,6 +21,9 @@ use crate::{BufferType, WhenFull};
 /// Deliveries that wait between a source and its buffers.
 const IN_FLIGHT: usize = 1024;
 
+/// How long sources and what they have handed on may take to come to an end.
+const DRAINING_TIME: Duration = Duration::from_secs(6);
+
 /// How long sinks may go on landing once their input has ended. What is not landed by then stays in its buffer.
 const LANDING_TIME: Duration = Duration::from_secs(5);
 
@@ -105,17 +108,19 @@ impl Topology {
     /// [`ConfigError`] with everything that would fail.
     pub async fn check(config: Config) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let source_ports = config
+        let of_sources = config
             .sources
             .values()
             .flat_map(|source| source.resources());
-        let sink_ports = config
+        let of_sinks = config
             .sinks
             .values()
             .flat_map(|sink| sink.config.resources());
         let api = Resource::Port(config.api.address);
-        for Resource::Port(address) in source_ports.chain(sink_ports).chain([api]) {
-            if let Err(problem) = bind(address) {
+        for resource in of_sources.chain(of_sinks).chain([api]) {
+            if let Resource::Port(address) = resource
+                && let Err(problem) = bind(address)
+            {
                 problems.push(problem);
             }
         }
@@ -203,8 +208,16 @@ impl Topology {
         readiness.set_running(false);
         tracing::info!("stopping: finishing what is in hand");
         stop.trigger();
-        while let Some(ended) = running_sources.join_next().await {
-            log_failure(ended);
+        let drained = async {
+            while let Some(ended) = running_sources.join_next().await {
+                log_failure(ended);
+            }
+        };
+        if timeout(DRAINING_TIME, drained).await.is_err() {
+            tracing::warn!(
+                "some deliveries found no room in time; their senders were not told that they are safe"
+            );
+            running_sources.shutdown().await;
         }
         let landed = async {
             while let Some(ended) = running_sinks.join_next().await {

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use landfall_core::{
-    BuildError, Component, Sink, SinkConfig, SinkContext, lenient, lenient_option, string_map,
-    too_long,
+    BuildError, Component, Resource, Sink, SinkConfig, SinkContext, lenient, lenient_option,
+    string_map, too_long,
 };
 use serde::Deserialize;
 
@@ -77,6 +77,8 @@ pub struct BatchConfig {
 /// A plan takes 16 bytes for each event of its batch, and the journal's reserve is 16 MiB.
 const MAX_EVENTS: usize = 1_000_000;
 
+const MIN_IDS: usize = 1000;
+
 impl Default for BatchConfig {
     fn default() -> Self {
         Self {
@@ -103,6 +105,11 @@ impl std::fmt::Debug for ParquetConfig {
 }
 
 impl Component for ParquetConfig {
+    /// Two sinks that land in one place would land what both get twice.
+    fn resources(&self) -> Vec<Resource> {
+        vec![Resource::Location(self.uri.clone())]
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let BatchConfig {
@@ -119,6 +126,9 @@ impl Component for ParquetConfig {
             if limit == 0 {
                 problems.push(format!("batch.{name}: must be at least 1"));
             }
+        }
+        if self.deduplicate.max_ids < MIN_IDS {
+            problems.push(format!("deduplicate.max_ids: must be at least {MIN_IDS}"));
         }
         // A plan names each event of its batch, and must find room on a full disk.
         if max_events > MAX_EVENTS {

@@ -39,18 +39,32 @@ impl File {
     }
 }
 
+/// Chosen by measuring: docs/decisions/0003-encoding.md.
 pub(crate) fn properties() -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
-    let zstd = ZstdLevel::try_new(3).map_or(Compression::UNCOMPRESSED, Compression::ZSTD);
+    let zstd =
+        |level| ZstdLevel::try_new(level).map_or(Compression::UNCOMPRESSED, Compression::ZSTD);
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("landfall ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(zstd)
+        // Higher levels take ids apart in search of repetitions, and make them larger.
+        .set_compression(zstd(1))
         .set_statistics_enabled(EnabledStatistics::Page)
         // A row group ends when it is flushed, never in the middle of a sorted run.
         .set_max_row_group_row_count(None)
+        // Bodies repeat each other from afar: users, sessions and flows come again after hundreds of others. What is
+        // compressed together must be large, and the level one that looks back over all of it.
+        .set_column_compression(column("payload"), zstd(3))
+        .set_column_data_page_size_limit(column("payload"), 4 * 1024 * 1024)
         // Minimum and maximum of a whole body help nobody, and would stand in the footer in full.
         .set_column_statistics_enabled(column("payload"), EnabledStatistics::None);
-    for unique in ["event_id", "payload"] {
+    // Their values hardly ever come twice.
+    for unique in [
+        "event_id",
+        "payload",
+        "occurred_at",
+        "ingested_at",
+        "received_at",
+    ] {
         properties = properties.set_column_dictionary_enabled(column(unique), false);
     }
     for looked_up in ["event_id", "user_id"] {

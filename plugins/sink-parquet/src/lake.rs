@@ -223,10 +223,16 @@ fn write_durably(root: &FsPath, name: &str, content: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let mut staging = path.clone().into_os_string();
     staging.push(".tmp");
-    let mut file = File::create(&staging)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&staging, &path)?;
+    let write = || {
+        let mut file = File::create(&staging)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&staging, &path)
+    };
+    write().inspect_err(|_| {
+        // On a full disk it would take the space that the next attempt needs.
+        let _ = std::fs::remove_file(&staging);
+    })?;
     // The name is only durable once its directory is, and so on for each directory that may be new.
     for directory in directory.ancestors() {
         File::open(directory)?.sync_all()?;

@@ -9,15 +9,15 @@ use serde::Deserialize;
 /// What engines that follow Hive take for a null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Longer values would not fit into a file's name everywhere.
-const MAX_VALUE_BYTES: usize = 128;
+/// Longer names of folders are refused by file systems, or nearly so.
+const MAX_FOLDER_BYTES: usize = 240;
 
 const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 
 /// Where files of events lie below the lake's root, such as `events/date={date}`.
 ///
 /// Fields stand in braces: `{date}` and `{hour}` of `occurred_at` in UTC, `{event_type}`, `{account_id}`. Their values are
-/// escaped as Hive does; an account that is missing, empty or longer than 128 bytes is
+/// escaped as Hive does; an account that is missing, empty or too long for the name of a folder is
 /// `__HIVE_DEFAULT_PARTITION__`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -40,6 +40,14 @@ enum Field {
 impl PartitionTemplate {
     /// Writes the folder of `event` to `out`, in place of what is there.
     pub(crate) fn render(&self, event: &AppcuesEvent<'_>, out: &mut String) {
+        let account = event.account_id().unwrap_or_default();
+        self.render_with(event, &account, out);
+        if out.split('/').any(|folder| folder.len() > MAX_FOLDER_BYTES) {
+            self.render_with(event, "", out);
+        }
+    }
+
+    fn render_with(&self, event: &AppcuesEvent<'_>, account: &str, out: &mut String) {
         out.clear();
         for piece in &self.0 {
             match piece {
@@ -50,9 +58,7 @@ impl PartitionTemplate {
                     push(out, format_args!("{:02}", hours.rem_euclid(24)));
                 }
                 Piece::Field(Field::EventType) => push_escaped(out, event.event_type()),
-                Piece::Field(Field::AccountId) => {
-                    push_escaped(out, &event.account_id().unwrap_or_default());
-                }
+                Piece::Field(Field::AccountId) => push_escaped(out, account),
             }
         }
     }
@@ -122,7 +128,7 @@ fn push(out: &mut String, value: impl std::fmt::Display) {
 
 /// Hive's rule: control characters, and those that mean something in a path or a pattern, as `%` and two hex digits.
 fn push_escaped(out: &mut String, value: &str) {
-    if value.is_empty() || value.len() > MAX_VALUE_BYTES {
+    if value.is_empty() {
         out.push_str(NULL);
         return;
     }
@@ -181,9 +187,11 @@ mod tests {
         assert_eq!(account(r#""a/b=c %ü""#), "events/account=a%2Fb%3Dc %25ü");
         assert_eq!(account("null"), "events/account=__HIVE_DEFAULT_PARTITION__");
         assert_eq!(
-            account(&format!("\"{}\"", "a".repeat(200))),
+            account(&format!("\"{}\"", "a".repeat(300))),
             "events/account=__HIVE_DEFAULT_PARTITION__"
         );
+        let long = account(&format!("\"{}\"", "%".repeat(128)));
+        assert_eq!(long, "events/account=__HIVE_DEFAULT_PARTITION__");
         let up = folder("events/{account_id}", r#""timestamp":0,"account_id":"..""#);
         assert_eq!(up, "events/..%2E");
     }
@@ -199,6 +207,7 @@ mod tests {
             "a/../b",
             "a/{day}",
             "a/{date",
+            &"a".repeat(200),
         ] {
             assert!(template.parse::<PartitionTemplate>().is_err(), "{template}");
         }

@@ -46,6 +46,9 @@ pub(crate) fn open(
             "must not hold credentials; give them under storage, or in the environment".to_owned(),
         );
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not hold ? or #; give settings under storage".to_owned());
+    }
     let known = ObjectStoreScheme::parse(&url);
     let (scheme, path) = known.map_err(|_| {
         format!(
