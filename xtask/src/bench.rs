@@ -58,8 +58,8 @@ pub(crate) fn run_all(connections: &[usize], limit: Duration) -> anyhow::Result<
     );
     println!("  {}", Percentiles::of(raw_fsync(&work)?));
     println!(
-        "\n{:<22} {:>5} {:>9} {:>8}  answer time",
-        "data_dir", "conn.", "events/s", "CPU us"
+        "\n{:<22} {:>5} {:>9} {:>8} {:>8}  answer time",
+        "data_dir", "conn.", "events/s", "CPU us", "peak MiB"
     );
     // Without a disk an fsync costs nothing: what is left is the rest of the way.
     for (name, parent) in [
@@ -78,6 +78,8 @@ struct Measured {
     events_per_sec: f64,
     /// User and system time of the server, encoding and landing included.
     cpu_per_event: Duration,
+    /// The most memory that the server ever had, in MiB.
+    peak_memory: u64,
     answers: Percentiles,
 }
 
@@ -86,8 +88,8 @@ impl std::fmt::Display for Measured {
         let cpu = self.cpu_per_event.as_secs_f64() * 1e6;
         write!(
             f,
-            "{:>9.0} {cpu:>8.1}  {}",
-            self.events_per_sec, self.answers
+            "{:>9.0} {cpu:>8.1} {:>8}  {}",
+            self.events_per_sec, self.peak_memory, self.answers
         )
     }
 }
@@ -113,19 +115,21 @@ fn measure(
     let mut times = runtime.block_on(load(instance.source(), requests, begun + limit))?;
     let took = begun.elapsed();
     // The rest of the landing belongs to what an event costs.
-    let (_, cpu) = finish(instance, cpu_before)?;
+    let (cpu, peak_memory) = finish(instance, cpu_before)?;
     let count = times.len() as u32;
     ensure!(count > 0, "no event was accepted");
     times.sort();
     Ok(Measured {
         events_per_sec: f64::from(count) / took.as_secs_f64(),
         cpu_per_event: cpu / count,
+        peak_memory,
         answers: Percentiles::of(times),
     })
 }
 
-/// Waits until the server has landed everything, which shows in its CPU time standing still, and stops it.
-fn finish(instance: Instance, before: Duration) -> anyhow::Result<(Duration, Duration)> {
+/// Waits until the server has landed everything, which shows in its CPU time standing still, and stops it. Returns the CPU
+/// time since `before`, and the peak memory in MiB.
+fn finish(instance: Instance, before: Duration) -> anyhow::Result<(Duration, u64)> {
     let mut last = cpu_time(&instance)?;
     let mut quiet = 0;
     // Longer than a batch waits.
@@ -139,9 +143,12 @@ fn finish(instance: Instance, before: Duration) -> anyhow::Result<(Duration, Dur
         };
         last = now;
     }
+    let status = fs::read_to_string(format!("/proc/{}/status", instance.id()))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     let ended = instance.terminate();
     ensure!(ended.code == Some(0), "the server failed:\n{ended}");
-    Ok((before, last - before))
+    Ok((last - before, peak.unwrap_or(0) / 1024))
 }
 
 /// For each connection, signed requests of events that differ from all others.

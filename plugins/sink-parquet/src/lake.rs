@@ -8,7 +8,7 @@ use bytes::Bytes;
 use landfall_core::{BuildError, Health, SinkContext, StateStore};
 use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use tokio::time::timeout;
 
 use crate::ParquetConfig;
@@ -124,6 +124,13 @@ impl Lake {
         self.put(&name, Bytes::from_static(CONTENT))
             .await
             .map_err(|e| failed("write", e))?;
+        if self.directory.is_none() {
+            // Names are never used twice, so nothing here rests on it. Whoever adds other writers may want to know.
+            let create = PutOptions::from(PutMode::Create);
+            let again = self.store.put_opts(&path, CONTENT.into(), create).await;
+            let conditional = again.is_err();
+            tracing::info!(conditional_puts = conditional, "the store was tried");
+        }
         let read = async { self.store.get(&path).await?.bytes().await }.await;
         let deleted = self.store.delete(&path).await;
         let read = read.map_err(|e| failed("read back what was written", e))?;
