@@ -40,6 +40,8 @@ enum XtaskCommand {
 enum ServicesCommand {
     /// Install it below the target directory, unless it is there already
     Install,
+    /// Start an S3-compatible object store, and end it with Ctrl-C
+    Start,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
             seconds,
         } => bench::run_all(&connections, Duration::from_secs(seconds)),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
+        XtaskCommand::Services(ServicesCommand::Start) => services::start(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use landfall_testkit::ObjectStore;
 use landfall_testkit::services::{Venv, directory};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::interval;
 
 use crate::step::{run, workspace_root};
 
@@ -52,6 +56,60 @@ pub(crate) fn install() -> anyhow::Result<()> {
     fs::write(venv.stamp(), stamp(&venv, &wanted)?)?;
     println!("    installed: {}", venv.path().display());
     Ok(())
+}
+
+/// Installs what is missing, and runs an object store until it is told to end. What was stored goes with it.
+pub(crate) fn start() -> anyhow::Result<()> {
+    install()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        // Before the store is there: nothing but its drop ends it.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut store = ObjectStore::start();
+        print!("{}", instructions(&store.endpoint()));
+        let mut look = interval(Duration::from_millis(500));
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                _ = look.tick() => ensure!(store.is_running(), "the object store ended by itself"),
+            }
+        }
+    })
+}
+
+fn instructions(endpoint: &str) -> String {
+    let (bucket, access_key, secret_key) = (
+        ObjectStore::BUCKET,
+        ObjectStore::ACCESS_KEY,
+        ObjectStore::SECRET_KEY,
+    );
+    format!(
+        r#"
+SeaweedFS is running; Ctrl-C ends it and deletes what it holds.
+
+endpoint    {endpoint}
+bucket      {bucket}
+access key  {access_key}
+secret key  {secret_key}
+
+To land in it:
+
+[sinks.lake]
+type = "parquet"
+inputs = ["appcues"]
+uri = "s3://{bucket}/lake"
+[sinks.lake.storage]
+endpoint = "{endpoint}"
+allow_http = true
+region = "us-east-1"
+access_key_id = "{access_key}"
+secret_access_key = "{secret_key}"
+"#
+    )
 }
 
 fn is_installed(venv: &Venv, wanted: &str) -> bool {

@@ -89,7 +89,9 @@ pub struct SourceContext {
 pub struct SinkContext {
     /// The component's name in the configuration.
     pub id: String,
-    /// Tells this writer from all others that write to the same place, also across data directories.
+    /// Tells this data directory from all others that write to the same place; stays the same over restarts.
+    pub home_id: String,
+    /// Tells this process from all others, those before it in the same data directory included. Begins with `home_id`.
     pub writer_id: String,
     /// Where the sink keeps small state beside its durable buffer; `None` when the buffer is memory.
     pub state: Option<Arc<dyn StateStore>>,

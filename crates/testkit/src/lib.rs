@@ -1,5 +1,5 @@
 //! What Landfall's end-to-end tests are made of: the real binary as a child process, requests with every byte under
-//! the test's control, and Python programs that read what landed with engines that are not Landfall's.
+//! the test's control, a real object store and a proxy that spoils the way to it, and Python programs that read what landed with engines that are not Landfall's.
 //!
 //! ```no_run
 //! use landfall_testkit::{Landfall, Request};
@@ -32,8 +32,11 @@
     reason = "an unmet expectation in here is a failed test"
 )]
 
+mod fault_proxy;
 mod files;
 mod instance;
+mod lenient_store;
+mod object_store;
 mod outage;
 mod port;
 mod process;
@@ -43,8 +46,11 @@ pub mod services;
 mod signature;
 mod small_disk;
 
+pub use fault_proxy::{Fault, FaultProxy};
 pub use files::files_below;
 pub use instance::{Instance, Landfall};
+pub use lenient_store::LenientStore;
+pub use object_store::{Object, ObjectStore};
 pub use outage::Outage;
 pub use port::free_address;
 pub use process::{Ended, Process};

@@ -65,8 +65,8 @@ impl DiskBuffer {
         })
     }
 
-    /// Tells this writer from all others.
-    pub(crate) fn writer_id(&self) -> String {
+    /// Tells this data directory from all others.
+    pub(crate) fn home_id(&self) -> String {
         let id = self.journal.id();
         let (short, _) = id.split_at(8);
         hex::encode(short)

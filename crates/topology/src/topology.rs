@@ -266,15 +266,16 @@ async fn build_sink(id: &str, outer: SinkOuter, data_dir: &Path) -> Result<Built
         }
         BufferType::Memory => None,
     };
-    let life = random_id()?;
     let health = Health::default();
+    let home_id = match &buffer {
+        Some(buffer) => buffer.home_id(),
+        None => random_id()?,
+    };
     let context = SinkContext {
         id: id.to_owned(),
         // The part of this life tells copies of one data directory apart.
-        writer_id: match &buffer {
-            Some(buffer) => format!("{}{}", buffer.writer_id(), &life[..8]),
-            None => life,
-        },
+        writer_id: format!("{home_id}{}", &random_id()?[..8]),
+        home_id,
         state: buffer.as_ref().map(DiskBuffer::state),
         health: health.clone(),
     };

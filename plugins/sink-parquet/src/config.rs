@@ -20,7 +20,8 @@ pub struct ParquetConfig {
     /// Settings of the store, passed to `object_store` as they are (`endpoint`, `region`, `access_key_id`, …).
     #[serde(default, deserialize_with = "string_map")]
     pub storage: BTreeMap<String, String>,
-    /// HTTP headers that go with every request to the store.
+    /// HTTP headers that go with every request to the store. With them, settings of the HTTP client, such as `allow_http`,
+    /// are taken from `storage` alone and not from the environment.
     #[serde(default, deserialize_with = "string_map")]
     pub headers: BTreeMap<String, String>,
     /// The folders of events below `uri`: `events/date={date}`. Fields: `{date}`, `{hour}`, `{event_type}`, `{account_id}`.
@@ -156,7 +157,7 @@ impl SinkConfig for ParquetConfig {
         // A store that is away must keep neither a durable buffer from taking events nor the service from listening: the
         // sink tries it itself, once it runs.
         if lake.is_local() || context.state.is_none() {
-            lake.probe(&context.writer_id)
+            lake.probe(&context.home_id)
                 .await
                 .or_else(|error| match &context.state {
                     Some(_) if error.can_pass => {

@@ -85,7 +85,8 @@ impl Lake {
         &self.health
     }
 
-    /// Writes, reads and deletes a small object.
+    /// Writes, reads and deletes a small object, whose name ends with `nonce`: the same each time, so that one that a crash
+    /// left behind goes away with the next.
     pub(crate) async fn probe(&self, nonce: &str) -> Result<(), ProbeError> {
         let away = ProbeError {
             problem: format!(

@@ -139,8 +139,7 @@ impl Worker {
             return Ok(worker);
         };
         if !worker.sink.lake.is_local() {
-            let writer = &worker.sink.context.writer_id;
-            worker.sink.lake.probe_later(writer);
+            worker.sink.lake.probe_later(&worker.sink.context.home_id);
         }
         worker.sink.lake.abort_leftovers().await;
         let window = worker.sink.window;

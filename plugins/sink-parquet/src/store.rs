@@ -66,11 +66,14 @@ pub(crate) fn open(
     /// The three builders have the same methods and no common trait.
     macro_rules! build {
         ($builder:ty) => {{
-            let options = ClientOptions::new().with_default_headers(header_map(headers)?);
             let mut builder = <$builder>::from_env()
                 .with_url(url.as_str())
-                .with_retry(retries)
-                .with_client_options(options);
+                .with_retry(retries);
+            if !headers.is_empty() {
+                // These take the place of the HTTP client's settings from the environment.
+                let options = ClientOptions::new().with_default_headers(header_map(headers)?);
+                builder = builder.with_client_options(options);
+            }
             for (key, value) in storage {
                 let known = key.to_ascii_lowercase().parse();
                 let known =
@@ -125,7 +128,7 @@ fn local(directory: PathBuf) -> Result<Location, String> {
 }
 
 /// What stores say, and what it means to whoever has to mend it.
-const MEANINGS: [(&str, &str); 14] = [
+const MEANINGS: [(&str, &str); 15] = [
     ("NoSuchBucket", "there is no such bucket"),
     (
         "InvalidAccessKeyId",
@@ -159,6 +162,10 @@ const MEANINGS: [(&str, &str); 14] = [
     (
         "certificate",
         "the endpoint's TLS certificate is not trusted",
+    ),
+    (
+        "InvalidContentType",
+        "the endpoint does not speak TLS; begin it with http:// and set storage.allow_http",
     ),
     ("dns error", "the endpoint's name cannot be resolved"),
 ];
