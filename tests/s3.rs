@@ -100,6 +100,21 @@ fn start(landfall: Landfall, config: &Path) -> Instance {
     instance
 }
 
+/// Lets the service live once more, long enough to take away what a probe left that was cut short. Lands `last-0`.
+#[track_caller]
+fn live_once_more(
+    landfall: Landfall,
+    config: &Path,
+    mut landed: impl FnMut() -> HashMap<String, usize>,
+) {
+    let mut instance = start(landfall, config);
+    accept(&instance, "last", 1);
+    instance.wait_until("the last event has landed", |_| {
+        landed().contains_key("last-0")
+    });
+    stop_in_order(instance);
+}
+
 /// What stands below a prefix of the store.
 struct Lake {
     prefix: String,

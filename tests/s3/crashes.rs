@@ -3,7 +3,7 @@
 use landfall_testkit::{Landfall, ObjectStore};
 
 use crate::load::{Load, finish, kill_at_random_moments, kill_at_steps};
-use crate::{Lake, config, prepare};
+use crate::{Lake, config, live_once_more, prepare};
 
 /// Each step of a landing is under way most of the time.
 const SMALL_BATCHES: &str = "batch.max_events = 60";
@@ -38,12 +38,9 @@ fn kill(prefix: &str, kill: impl FnOnce(Landfall, &std::path::Path, &Load) -> La
     let load = Load::start("event", landfall.source());
     let landfall = kill(landfall, &config, &load);
     let mut lake = Lake::new(prefix);
-    let mut accepted = Vec::new();
-    finish(landfall, &config, load, |_| {
-        let landed = lake.landed_ids(&store);
-        accepted = landed.keys().cloned().collect();
-        landed
-    });
-    // `finish` has compared them with what was accepted.
+    let landfall = finish(landfall, &config, load, |_| lake.landed_ids(&store));
+    live_once_more(landfall, &config, || lake.landed_ids(&store));
+    // `finish` has compared the events with what was accepted.
+    let accepted: Vec<_> = lake.landed_ids(&store).into_keys().collect();
     lake.assert_holds_once(&store, &accepted);
 }

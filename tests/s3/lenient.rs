@@ -4,7 +4,7 @@ use landfall_testkit::{LenientStore, files_below};
 
 use crate::lake::landed_ids;
 use crate::load::{Load, finish, kill_at_random_moments};
-use crate::{config, is_event_file, prepare, run};
+use crate::{config, is_event_file, live_once_more, prepare, run};
 
 #[test]
 fn a_store_that_ignores_conditional_puts_is_landed_on_as_any_other() {
@@ -17,7 +17,8 @@ fn a_store_that_ignores_conditional_puts_is_landed_on_as_any_other() {
     let load = Load::start("event", landfall.source());
     let landfall = kill_at_random_moments(landfall, &config, &load, 4);
     let directory = store.directory(prefix);
-    finish(landfall, &config, load, |_| landed_ids(&directory));
+    let landfall = finish(landfall, &config, load, |_| landed_ids(&directory));
+    live_once_more(landfall, &config, || landed_ids(&directory));
     for file in files_below(&directory, "") {
         let name = file.strip_prefix(&directory).unwrap();
         assert!(is_event_file(&name.to_string_lossy()), "{name:?} is left");

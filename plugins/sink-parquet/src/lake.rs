@@ -18,6 +18,9 @@ use crate::store;
 /// The store's own retries go on for longer than whoever waits for the probe wants to.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
+/// Between probes of a store that cannot be used.
+const PROBE_PAUSE: Duration = Duration::from_secs(10);
+
 /// What follows from a store that cannot be used behind a durable buffer.
 pub(crate) const KEPT: &str = "events are kept in the buffer until it is mended";
 
@@ -99,13 +102,21 @@ impl Lake {
         timeout(PROBE_TIME, probe).await.unwrap_or(Err(away))
     }
 
-    /// Probes and says what is wrong, in the background.
+    /// Probes in the background, and says what is wrong for as long as it is.
     pub(crate) fn probe_later(&self, nonce: &str) {
         let (lake, nonce) = (self.clone(), nonce.to_owned());
         tokio::spawn(async move {
-            if let Err(error) = lake.probe(&nonce).await {
-                tracing::error!("{}; {KEPT}", error.problem);
+            let mut failed = false;
+            while let Err(error) = lake.probe(&nonce).await {
+                if !failed {
+                    tracing::error!("{}; {KEPT}", error.problem);
+                }
+                failed = true;
                 lake.health.report(Some(error.problem));
+                tokio::time::sleep(PROBE_PAUSE).await;
+            }
+            if failed {
+                lake.health.report(None);
             }
         });
     }

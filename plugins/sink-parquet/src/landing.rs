@@ -1,6 +1,7 @@
 //! What happens to a batch once it is closed.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -114,6 +115,7 @@ where
         .with_max_delay(Duration::from_secs(5))
         .with_jitter()
         .without_max_times();
+    let reported = AtomicBool::new(false);
     loop {
         let warn = |error: &E, wait: Duration| {
             let problem = format!("cannot {doing}: {}", explain(error));
@@ -121,9 +123,13 @@ where
             metrics::counter!("component_errors_total", "error_type" => "landing_failed")
                 .increment(1);
             lake.health().report(Some(problem));
+            reported.store(true, Ordering::Relaxed);
         };
         if let Ok(done) = (&mut attempt).retry(forever).notify(warn).await {
-            lake.health().report(None);
+            // Only what this has said itself: others may have more to say.
+            if reported.load(Ordering::Relaxed) {
+                lake.health().report(None);
+            }
             return done;
         }
     }

@@ -87,6 +87,13 @@ impl FromStr for PartitionTemplate {
         {
             return Err("must not hold empty folders, . or ..".to_owned());
         }
+        // All fields but the account are short.
+        if template
+            .split('/')
+            .any(|folder| folder.len() > MAX_FOLDER_BYTES / 2)
+        {
+            return Err("must not hold folders with such long names".to_owned());
+        }
         let mut pieces = Vec::new();
         let mut rest = template;
         while let Some((text, field)) = rest.split_once('{') {

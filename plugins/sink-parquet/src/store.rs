@@ -128,7 +128,7 @@ fn local(directory: PathBuf) -> Result<Location, String> {
 }
 
 /// What stores say, and what it means to whoever has to mend it.
-const MEANINGS: [(&str, &str); 15] = [
+const MEANINGS: [(&str, &str); 16] = [
     ("NoSuchBucket", "there is no such bucket"),
     (
         "InvalidAccessKeyId",
@@ -166,6 +166,10 @@ const MEANINGS: [(&str, &str); 15] = [
     (
         "InvalidContentType",
         "the endpoint does not speak TLS; begin it with http:// and set storage.allow_http",
+    ),
+    (
+        "URL scheme is not allowed",
+        "the endpoint is plain http; set storage.allow_http to true",
     ),
     ("dns error", "the endpoint's name cannot be resolved"),
 ];
