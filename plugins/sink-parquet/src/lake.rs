@@ -114,6 +114,10 @@ impl Lake {
                 failed = true;
                 lake.health.report(Some(error.problem));
                 tokio::time::sleep(PROBE_PAUSE).await;
+                if lake.health.problem().is_none() {
+                    // A batch has landed since, which is proof enough.
+                    return;
+                }
             }
             if failed {
                 lake.health.report(None);

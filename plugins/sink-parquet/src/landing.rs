@@ -23,6 +23,8 @@ pub(crate) async fn land(lake: &Lake, plans: &mut Plans, plan: &Plan, files: &[L
     persist(lake, "write a batch plan", || plans.begin(plan)).await;
     kill_point("planned");
     persist(lake, "upload a batch", || upload(lake, files)).await;
+    // Whatever was wrong with the store is not any more.
+    lake.health().report(None);
     kill_point("uploaded");
     note_landed(lake, plans, plan).await;
 }
