@@ -34,6 +34,7 @@
 
 mod answer;
 mod config;
+mod connection;
 mod endpoint;
 mod server;
 

@@ -1,4 +1,3 @@
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -6,9 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use landfall_core::{DeliverySender, Shutdown, Source, SourceError};
 use tokio::net::TcpListener;
@@ -16,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::connection::Http;
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
 
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
@@ -79,10 +76,7 @@ impl Source for AppcuesSource {
         ));
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(self.config.limits.read_timeout_secs))
-            .max_headers(64);
+        let http = Http::new(&self.config.limits, endpoint.clone());
 
         loop {
             let accepted = async {
@@ -90,12 +84,12 @@ impl Source for AppcuesSource {
                 let permit = Arc::clone(&connections).acquire_owned().await;
                 (permit, listener.accept().await)
             };
-            let (permit, stream) = tokio::select! {
+            let (permit, accepted) = tokio::select! {
                 accepted = accepted => accepted,
                 () = shutdown.wait() => break,
             };
-            let stream = match stream {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_BACKOFF).await;
@@ -105,18 +99,10 @@ impl Source for AppcuesSource {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
-            let endpoint = endpoint.clone();
-            let service = service_fn(move |request| {
-                let endpoint = endpoint.clone();
-                async move { Ok::<_, Infallible>(endpoint.handle(request).await) }
-            });
-            let connection = http.serve_connection(TokioIo::new(stream), service);
-            let connection = graceful.watch(connection);
             while tasks.try_join_next().is_some() {}
+            let (http, stopping) = (http.clone(), graceful.watcher());
             tasks.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection ended early");
-                }
+                http.serve(stream, peer, stopping).await;
                 drop(permit);
             });
         }
