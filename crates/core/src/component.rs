@@ -59,6 +59,14 @@ pub trait SourceConfig: Component {
     /// # Errors
     /// [`BuildError`] says what to change.
     async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError>;
+
+    /// Tries for real whether the source could work, but for its resources: reads the files that it needs.
+    ///
+    /// # Errors
+    /// [`BuildError`] says in one sentence what is wrong.
+    async fn healthcheck(&self) -> Result<(), BuildError> {
+        Ok(())
+    }
 }
 
 /// The configuration of a sink.

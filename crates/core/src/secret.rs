@@ -3,6 +3,8 @@ use std::fmt;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// A value that must never be shown: its `Debug` form is `Secret(..)` and it has no `Display` form.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +20,14 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether `given` is this secret. The time that takes depends on the length of `given` alone, so that nobody can
+    /// guess a secret byte by byte.
+    pub fn matches(&self, given: &[u8]) -> bool {
+        // Digests are of one length: comparing the texts would tell the secret's.
+        let [own, given] = [self.0.as_bytes(), given].map(Sha256::digest);
+        own.ct_eq(&given).into()
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -26,7 +36,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads a list of secrets, or one alone. The errors of serde would quote what stands in the wrong place; these do not.
+/// Reads one secret. The errors of serde would quote what stands in the wrong place; these do not.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(secret) => Ok(Self(secret)),
+            _ => Err(D::Error::custom("a secret must be a string")),
+        }
+    }
+}
+
+/// Reads a list of secrets, or one alone.
 ///
 /// # Errors
 /// When it is neither a string nor a list of strings.
@@ -37,9 +57,20 @@ pub fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>
     };
     values
         .into_iter()
-        .map(|value| match value {
-            Value::String(secret) => Ok(Secret(secret)),
-            _ => Err(D::Error::custom("secrets must be strings")),
-        })
+        .map(|value| Secret::deserialize(value).map_err(D::Error::custom))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_matches_itself_and_nothing_else() {
+        let secret = Secret::new("s3cret");
+        assert!(secret.matches(b"s3cret"));
+        for other in ["", "s3cre", "s3crets", "S3cret", "s3cret\0"] {
+            assert!(!secret.matches(other.as_bytes()), "{other:?}");
+        }
+    }
 }

@@ -131,6 +131,11 @@ impl Topology {
             let data_dir = config.data_dir.display();
             problems.push(format!("data_dir: {data_dir} cannot be written: {error}"));
         }
+        for (id, source) in &config.sources {
+            if let Err(error) = source.healthcheck().await {
+                problems.push(format!("sources.{id}: {error}"));
+            }
+        }
         for (id, sink) in &config.sinks {
             if let Err(error) = sink.config.healthcheck().await {
                 problems.push(format!("sinks.{id}: {error}"));

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use landfall_appcues::SignatureError;
@@ -10,12 +10,16 @@ pub type ResponseBody = Full<Bytes>;
 /// Why a request was not accepted. The client sees the code and what to do; nothing of what was expected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rejection {
+    NetworkNotAllowed,
     NotFound,
     MethodNotAllowed,
+    CredentialsMissing,
+    CredentialsWrong,
     EncodingNotAllowed,
     SignatureMissing,
     HeaderRepeated,
     Signature(SignatureError),
+    AccountMismatch,
     TooLarge { limit: usize },
     TooLargeForBuffer,
     BodyTimeout,
@@ -31,9 +35,13 @@ impl Rejection {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::EncodingNotAllowed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::SignatureMissing | Self::HeaderRepeated | Self::Signature(_) => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::NetworkNotAllowed
+            | Self::CredentialsMissing
+            | Self::CredentialsWrong
+            | Self::SignatureMissing
+            | Self::HeaderRepeated
+            | Self::Signature(_)
+            | Self::AccountMismatch => StatusCode::UNAUTHORIZED,
             Self::TooLarge { .. } | Self::TooLargeForBuffer => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
@@ -43,12 +51,16 @@ impl Rejection {
 
     pub(crate) fn code(self) -> &'static str {
         match self {
+            Self::NetworkNotAllowed => "network_not_allowed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::CredentialsMissing => "credentials_missing",
+            Self::CredentialsWrong => "credentials_wrong",
             Self::EncodingNotAllowed => "content_encoding_not_allowed",
             Self::SignatureMissing => "signature_missing",
             Self::HeaderRepeated => "security_header_repeated",
             Self::Signature(error) => error.code(),
+            Self::AccountMismatch => "account_mismatch",
             Self::TooLarge { .. } | Self::TooLargeForBuffer => "body_too_large",
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
@@ -60,6 +72,11 @@ impl Rejection {
 
     fn message(self) -> String {
         match self {
+            Self::NetworkNotAllowed => "nothing is taken from this network address".to_owned(),
+            Self::CredentialsMissing | Self::CredentialsWrong => {
+                "send the username and the password of this webhook (HTTP basic authentication)"
+                    .to_owned()
+            }
             Self::NotFound => "no webhook is received here; check the path of the URL".to_owned(),
             Self::MethodNotAllowed => "send the event with POST".to_owned(),
             Self::EncodingNotAllowed => "send the body without Content-Encoding".to_owned(),
@@ -67,8 +84,14 @@ impl Rejection {
                 "X-Apc-Signature and X-Apc-Timestamp are needed; set a secret key in the webhook"
                     .to_owned()
             }
-            Self::HeaderRepeated => "send X-Apc-Signature and X-Apc-Timestamp once each".to_owned(),
+            Self::HeaderRepeated => {
+                "send X-Apc-Signature, X-Apc-Timestamp and Authorization once each".to_owned()
+            }
             Self::Signature(error) => error.to_string(),
+            Self::AccountMismatch => {
+                "the account_id of the event is not that of the account whose key signed it"
+                    .to_owned()
+            }
             Self::TooLarge { limit } => format!("the body may have at most {limit} bytes"),
             Self::TooLargeForBuffer => "the body is larger than the buffer can take".to_owned(),
             Self::BodyTimeout => "the body did not arrive in time; send it again".to_owned(),
@@ -93,6 +116,10 @@ impl Rejection {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
+        }
+        if matches!(self, Self::CredentialsMissing | Self::CredentialsWrong) {
+            let challenge = "Basic realm=\"landfall\", charset=\"UTF-8\"";
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if matches!(
             self,

@@ -1,6 +1,10 @@
+mod access;
+
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use landfall_core::{
     BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
     too_long,
@@ -8,6 +12,9 @@ use landfall_core::{
 use serde::Deserialize;
 
 use crate::AppcuesSource;
+use crate::gate::Gate;
+pub(crate) use access::protections;
+pub use access::{Account, Auth};
 
 /// The settings of the source. Every field has a default but the secret.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +24,18 @@ pub struct AppcuesConfig {
     pub address: SocketAddr,
     /// The one path that takes webhooks: `/webhooks/appcues`. A trailing slash or a query string makes no difference.
     pub path: String,
+    /// A secret that must follow the path: the URL is then `<path>/<token>`, of every account's path too.
+    pub path_token: Option<Secret>,
+    /// The networks that requests may come from, as `203.0.113.0/24`; empty allows all.
+    #[serde(deserialize_with = "access::networks")]
+    pub allow_networks: Vec<IpNet>,
+    /// The networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed.
+    #[serde(deserialize_with = "access::networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Keys for one account each, beside or instead of `signature.secrets`, whose events may be of any account.
+    pub accounts: Vec<Account>,
+    /// A username and password that requests must carry.
+    pub auth: Option<Auth>,
     /// How requests are proved genuine.
     pub signature: Signature,
     /// What a sender may take up.
@@ -32,9 +51,14 @@ pub struct Signature {
     /// The account secret keys. Several during a rotation: any one may match.
     #[serde(deserialize_with = "secrets")]
     pub secrets: Vec<Secret>,
+    /// Files with one more secret key each. Line ends behind it do not count. Read again when they change.
+    pub secret_files: Vec<PathBuf>,
     /// How far the signed timestamp may be from this machine's clock, in seconds, either way; 0 turns the check off.
     #[serde(deserialize_with = "lenient")]
     pub tolerance_secs: u64,
+    /// Lets a mode other than [`Required`](SignatureMode::Required) pass though nothing else keeps strangers out.
+    #[serde(deserialize_with = "lenient")]
+    pub allow_unauthenticated: bool,
 }
 
 /// Whether a signature is asked for.
@@ -72,6 +96,11 @@ impl Default for AppcuesConfig {
         Self {
             address: (Ipv4Addr::LOCALHOST, 8080).into(),
             path: "/webhooks/appcues".to_owned(),
+            path_token: None,
+            allow_networks: Vec::new(),
+            trusted_proxies: Vec::new(),
+            accounts: Vec::new(),
+            auth: None,
             signature: Signature::default(),
             limits: Limits::default(),
         }
@@ -83,7 +112,9 @@ impl Default for Signature {
         Self {
             mode: SignatureMode::Required,
             secrets: Vec::new(),
+            secret_files: Vec::new(),
             tolerance_secs: 300,
+            allow_unauthenticated: false,
         }
     }
 }
@@ -106,23 +137,18 @@ impl Component for AppcuesConfig {
 
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
-            problems.push(format!(
-                "path: \"{}\" must begin with / and hold neither ? nor #",
-                self.path
-            ));
+        let of_accounts = self
+            .accounts
+            .iter()
+            .filter_map(|account| account.path.as_ref());
+        for path in [&self.path].into_iter().chain(of_accounts) {
+            if !path.starts_with('/') || path.contains(['?', '#']) {
+                problems.push(format!(
+                    "path: \"{path}\" must begin with / and hold neither ? nor #"
+                ));
+            }
         }
-        let secrets = &self.signature.secrets;
-        if self.signature.mode != SignatureMode::Off && secrets.is_empty() {
-            problems.push(
-                "signature.secrets: give at least one account secret key, such as \
-                 [\"${APPCUES_WEBHOOK_SECRET}\"]"
-                    .to_owned(),
-            );
-        }
-        if secrets.iter().any(|secret| secret.expose().is_empty()) {
-            problems.push("signature.secrets: an empty secret would let anybody in".to_owned());
-        }
+        problems.extend(access::problems(self));
         let limits = &self.limits;
         for (name, is_zero) in [
             ("max_body_bytes", limits.max_body_bytes == 0),
@@ -146,12 +172,11 @@ impl Component for AppcuesConfig {
 #[async_trait]
 impl SourceConfig for AppcuesConfig {
     async fn build(&self, _context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
-        let source = AppcuesSource::bind(self).map_err(|error| {
-            BuildError(format!(
-                "cannot listen on {}: {error}; is another process using it?",
-                self.address
-            ))
-        })?;
-        Ok(Box::new(source))
+        Ok(Box::new(AppcuesSource::bind(self)?))
+    }
+
+    async fn healthcheck(&self) -> Result<(), BuildError> {
+        Gate::new(self)?;
+        Ok(())
     }
 }

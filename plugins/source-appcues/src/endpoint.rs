@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
-use landfall_appcues::{Claim, VerifiedBody, Verifier};
-use landfall_core::{Ack, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp};
+use landfall_appcues::VerifiedBody;
+use landfall_core::{
+    Ack, BuildError, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::AppcuesConfig;
 use crate::answer::{Rejection, ResponseBody, accepted};
-use crate::{AppcuesConfig, SignatureMode};
-
-const SIGNATURE: &str = "x-apc-signature";
-const TIMESTAMP: &str = "x-apc-timestamp";
+use crate::gate::{Admitted, Gate};
 
 /// Once a body is refused, this much more of it is read and thrown away, so that a sender who writes the whole body
 /// before reading gets to see the answer instead of a reset.
@@ -25,14 +25,14 @@ const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
 ///
-/// It takes any HTTP request whatever server it came from, so it can stand in a server of your own.
+/// It takes any HTTP request whatever server it came from, so it can stand in a server of your own. With
+/// `allow_networks` that server must put the peer's address into the request's extensions, as a
+/// [`SocketAddr`](std::net::SocketAddr): without it nobody is let in.
 #[derive(Clone)]
 pub struct Endpoint(Arc<Inner>);
 
 struct Inner {
-    path: String,
-    mode: SignatureMode,
-    verifier: Verifier,
+    gate: Gate,
     max_body_bytes: usize,
     read_timeout: Duration,
     ack_timeout: Duration,
@@ -44,14 +44,16 @@ struct Inner {
 
 impl Endpoint {
     /// An endpoint that sends what it accepts to `out`.
-    pub fn new(config: &AppcuesConfig, out: DeliverySender) -> Self {
+    ///
+    /// # Errors
+    /// [`BuildError`] if a file of secrets cannot be read.
+    pub fn new(config: &AppcuesConfig, out: DeliverySender) -> Result<Self, BuildError> {
+        Ok(Self::with_gate(Gate::new(config)?, config, out))
+    }
+
+    pub(crate) fn with_gate(gate: Gate, config: &AppcuesConfig, out: DeliverySender) -> Self {
         Self(Arc::new(Inner {
-            path: config.path.trim_end_matches('/').to_owned(),
-            mode: config.signature.mode,
-            verifier: Verifier::new(
-                config.signature.secrets.clone(),
-                config.signature.tolerance_secs,
-            ),
+            gate,
             max_body_bytes: config.limits.max_body_bytes,
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
@@ -95,14 +97,11 @@ impl Endpoint {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let (head, mut body) = request.into_parts();
-        let path = head.uri.path();
-        if path.strip_suffix('/').unwrap_or(path) != self.0.path {
-            return Err(Rejection::NotFound);
-        }
-        if head.method != Method::POST {
-            return Err(Rejection::MethodNotAllowed);
-        }
-        let body = match self.read_verified(&head.headers, &mut body).await {
+        let admitted = self.0.gate.admit(&head)?;
+        let body = match self
+            .read_verified(&admitted, &head.headers, &mut body)
+            .await
+        {
             Ok(verified) => verified,
             Err(rejection) => {
                 if !body.is_end_stream() {
@@ -117,13 +116,13 @@ impl Endpoint {
     /// Reads no more of the body than a sender with plausible headers may ask for.
     async fn read_verified<B>(
         &self,
+        admitted: &Admitted,
         headers: &HeaderMap,
         body: &mut B,
     ) -> Result<VerifiedBody, Rejection>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let claim = self.claim(headers)?;
         if headers.contains_key(CONTENT_ENCODING) && !is_identity(headers) {
             return Err(Rejection::EncodingNotAllowed);
         }
@@ -137,27 +136,9 @@ impl Endpoint {
         let bytes = timeout(self.0.read_timeout, read(body, limit))
             .await
             .map_err(|_| Rejection::BodyTimeout)??;
-        match claim {
-            Some(claim) => Ok(self.0.verifier.verify(&claim, bytes)?),
-            None => Ok(VerifiedBody::unauthenticated(bytes)),
-        }
-    }
-
-    /// The signature that the headers claim; `None` where the configuration asks for none.
-    fn claim(&self, headers: &HeaderMap) -> Result<Option<Claim>, Rejection> {
-        if self.0.mode == SignatureMode::Off {
-            return Ok(None);
-        }
-        let signature = single(headers, SIGNATURE)?;
-        let timestamp = single(headers, TIMESTAMP)?;
-        match (signature, timestamp) {
-            (Some(signature), Some(timestamp)) => {
-                let now = Timestamp::now();
-                Ok(Some(self.0.verifier.claim(signature, timestamp, now)?))
-            }
-            (None, None) if self.0.mode == SignatureMode::Optional => Ok(None),
-            _ => Err(Rejection::SignatureMissing),
-        }
+        let (verified, owners) = admitted.verify(&bytes)?;
+        owners.check(&bytes)?;
+        Ok(verified)
     }
 
     async fn deliver(&self, body: VerifiedBody) -> Result<(), Rejection> {
@@ -191,19 +172,9 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
-            .field("path", &self.0.path)
-            .field("mode", &self.0.mode)
+            .field("gate", &self.0.gate)
             .finish_non_exhaustive()
     }
-}
-
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, Rejection> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Rejection::HeaderRepeated);
-    }
-    Ok(first.map(http::HeaderValue::as_bytes))
 }
 
 fn is_identity(headers: &HeaderMap) -> bool {

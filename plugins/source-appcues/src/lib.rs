@@ -32,13 +32,21 @@
 //!
 //! Or hand requests of your own server to an [`Endpoint`].
 
-mod answer;
 mod config;
-mod connection;
-mod endpoint;
 mod server;
 
+mod connection;
+
+mod answer;
+mod endpoint;
+
+mod access;
+mod forwarded;
+mod gate;
+mod route;
+mod watch;
+
 pub use answer::ResponseBody;
-pub use config::{AppcuesConfig, Limits, Signature, SignatureMode};
+pub use config::{Account, AppcuesConfig, Auth, Limits, Signature, SignatureMode};
 pub use endpoint::Endpoint;
 pub use server::AppcuesSource;

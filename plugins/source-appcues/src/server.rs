@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper_util::server::graceful::GracefulShutdown;
-use landfall_core::{DeliverySender, Shutdown, Source, SourceError};
+use landfall_core::{BuildError, DeliverySender, Shutdown, Source, SourceError};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::config::protections;
 use crate::connection::Http;
+use crate::gate::Gate;
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
 
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
@@ -26,6 +28,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct AppcuesSource {
     config: AppcuesConfig,
+    gate: Gate,
     listener: std::net::TcpListener,
 }
 
@@ -33,12 +36,22 @@ impl AppcuesSource {
     /// Binds the address of `config`. Connections queue from here on and are served once the source runs.
     ///
     /// # Errors
-    /// The operating system's error when the address cannot be bound.
-    pub fn bind(config: &AppcuesConfig) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(config.address)?;
-        listener.set_nonblocking(true)?;
+    /// [`BuildError`] when the address cannot be bound, or a file of the configuration cannot be used.
+    pub fn bind(config: &AppcuesConfig) -> Result<Self, BuildError> {
+        let gate = Gate::new(config)?;
+        let listener = std::net::TcpListener::bind(config.address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        let listener = listener.map_err(|error| {
+            BuildError(format!(
+                "cannot listen on {}: {error}; is another process using it?",
+                config.address
+            ))
+        })?;
         Ok(Self {
             config: config.clone(),
+            gate,
             listener,
         })
     }
@@ -64,10 +77,11 @@ impl Source for AppcuesSource {
         if self.config.signature.mode != SignatureMode::Required {
             tracing::warn!(
                 mode = ?self.config.signature.mode,
-                "requests without a signature are accepted: whoever reaches this address can write events"
+                protections = ?protections(&self.config),
+                "requests without a signature are accepted: whoever passes the protections, if any, can write events"
             );
         }
-        let endpoint = Endpoint::new(&self.config, out);
+        let endpoint = Endpoint::with_gate(self.gate, &self.config, out);
         let connections = Arc::new(Semaphore::new(
             self.config
                 .limits

@@ -1,0 +1,149 @@
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use landfall_core::{Secret, secrets};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::{AppcuesConfig, SignatureMode};
+
+/// Keys that may sign events of one Appcues account and of no other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The account: an event's `account_id` must be the same.
+    pub id: String,
+    /// Its secret keys; any one may match.
+    #[serde(default, deserialize_with = "secrets")]
+    pub secrets: Vec<Secret>,
+    /// Files with one secret key each, read again when they change.
+    #[serde(default)]
+    pub secret_files: Vec<PathBuf>,
+    /// The path of its webhook. Without one it shares the source's path.
+    pub path: Option<String>,
+}
+
+/// What a request must carry in `Authorization`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "strategy", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Auth {
+    /// Username and password of HTTP basic authentication, RFC 7617.
+    Basic {
+        /// Without a colon.
+        username: String,
+        /// Anything but nothing.
+        password: Secret,
+    },
+}
+
+/// Reads a list of networks, `203.0.113.0/24`, or addresses, `203.0.113.7`.
+pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let values = Vec::<Value>::deserialize(deserializer)?;
+    let network = |value: &Value| {
+        let text = value.as_str()?;
+        text.parse()
+            .ok()
+            .or_else(|| Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?)))
+    };
+    values
+        .iter()
+        .map(|value| {
+            network(value).ok_or_else(|| {
+                D::Error::custom("each must be an address or a network, such as \"203.0.113.0/24\"")
+            })
+        })
+        .collect()
+}
+
+/// What is wrong with the settings that say who gets in.
+pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
+    let mut problems = Vec::new();
+    let signature = &config.signature;
+    if signature.mode != SignatureMode::Off {
+        if signature.secrets.is_empty()
+            && signature.secret_files.is_empty()
+            && config.accounts.is_empty()
+        {
+            problems.push(
+                "signature.secrets: give at least one account secret key, such as \
+                 [\"${APPCUES_WEBHOOK_SECRET}\"]"
+                    .to_owned(),
+            );
+        }
+        for account in &config.accounts {
+            if account.secrets.is_empty() && account.secret_files.is_empty() {
+                problems.push(format!(
+                    "accounts: \"{}\" needs secrets or secret_files",
+                    account.id
+                ));
+            }
+        }
+    }
+    let of_accounts = config.accounts.iter().map(|account| &account.secrets);
+    let mut secrets = [&signature.secrets]
+        .into_iter()
+        .chain(of_accounts)
+        .flatten();
+    if secrets.any(|secret| secret.expose().is_empty()) {
+        problems.push("secrets: an empty secret would let anybody in".to_owned());
+    }
+    for (index, account) in config.accounts.iter().enumerate() {
+        if account.id.is_empty() {
+            problems.push("accounts: an account needs an id".to_owned());
+        }
+        if config.accounts[..index]
+            .iter()
+            .any(|other| other.id == account.id)
+        {
+            problems.push(format!("accounts: \"{}\" is there twice", account.id));
+        }
+    }
+    if let Some(token) = &config.path_token
+        && !is_path_segment(token.expose())
+    {
+        problems.push(
+            "path_token: must be letters, digits, -, ., _ and ~, and at least one".to_owned(),
+        );
+    }
+    if let Some(Auth::Basic { username, password }) = &config.auth {
+        if username.contains(':') {
+            problems.push("auth.username: must not hold a colon".to_owned());
+        }
+        if password.expose().is_empty() {
+            problems.push("auth.password: must not be empty".to_owned());
+        }
+    }
+    if !config.trusted_proxies.is_empty() && config.allow_networks.is_empty() {
+        problems.push("trusted_proxies: is of no use without allow_networks".to_owned());
+    }
+    if signature.mode != SignatureMode::Required
+        && !signature.allow_unauthenticated
+        && protections(config).is_empty()
+    {
+        problems.push(
+            "signature.mode: unless it is required, anybody could write events; set path_token, auth, allow_networks \
+             or tls.verify_certificate, or signature.allow_unauthenticated = true if that is meant"
+                .to_owned(),
+        );
+    }
+    problems
+}
+
+/// What keeps strangers out beside the signature.
+pub(crate) fn protections(config: &AppcuesConfig) -> Vec<&'static str> {
+    [
+        ("path_token", config.path_token.is_some()),
+        ("auth", config.auth.is_some()),
+        ("allow_networks", !config.allow_networks.is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_set)| is_set.then_some(name))
+    .collect()
+}
+
+/// Characters that stand for themselves in every URL (RFC 3986, unreserved). A segment of dots alone would be a folder.
+fn is_path_segment(text: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().all(is_unreserved) && !text.bytes().all(|byte| byte == b'.')
+}
