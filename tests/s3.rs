@@ -12,10 +12,14 @@
 mod lake;
 mod load;
 
+#[path = "s3/answers.rs"]
+mod answers;
 #[path = "s3/crashes.rs"]
 mod crashes;
 #[path = "s3/credentials.rs"]
 mod credentials;
+#[path = "s3/freshness.rs"]
+mod freshness;
 #[path = "s3/large_file.rs"]
 mod large_file;
 #[path = "s3/lenient.rs"]

@@ -1,11 +1,11 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Delivery, DeliverySender, Shutdown};
+use crate::{Delivery, DeliverySender, Shutdown, Timestamp};
 
 /// Receives events from outside and hands them on as deliveries.
 #[async_trait]
@@ -107,22 +107,39 @@ pub struct SinkContext {
     pub health: Health,
 }
 
-/// What is wrong with a component at present, as it says itself. Clones share it.
+/// How a component is at present, as it says itself. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<Option<String>>>);
+pub struct Health(Arc<Mutex<HealthState>>);
+
+#[derive(Debug, Default)]
+struct HealthState {
+    problem: Option<String>,
+    oldest: Option<Timestamp>,
+}
 
 impl Health {
     /// Says what is wrong now; `None` when nothing is.
     pub fn report(&self, problem: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        self.state().problem = problem;
     }
 
     /// What is wrong now.
     pub fn problem(&self) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state().problem.clone()
+    }
+
+    /// Says when the oldest event was accepted that the component still has to land; `None` when there is none.
+    pub fn report_oldest(&self, received_at: Option<Timestamp>) {
+        self.state().oldest = received_at;
+    }
+
+    /// When the oldest event was accepted that the component still has to land.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.state().oldest
+    }
+
+    fn state(&self) -> MutexGuard<'_, HealthState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

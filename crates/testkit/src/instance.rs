@@ -191,14 +191,27 @@ impl Instance {
     /// The sum of all series of the counter or gauge `name` on `/metrics`; 0 if there is none yet.
     ///
     /// # Panics
-    /// If the metrics do not answer, or the value is no whole number.
+    /// If the metrics do not answer, or the sum is no whole number.
     #[track_caller]
     pub fn metric(&self, name: &str) -> u64 {
+        let sum = self.metric_with(name, "");
+        assert!(sum.fract() == 0.0, "{name} is {sum}");
+        sum as u64
+    }
+
+    /// The sum of those series of `name` on `/metrics` in whose labels `label` stands, such as `error_code="timeout"`; 0 if
+    /// there is none yet.
+    ///
+    /// # Panics
+    /// If the metrics do not answer, or a value is no number.
+    #[track_caller]
+    pub fn metric_with(&self, name: &str, label: &str) -> f64 {
         let answer = get(self.api(), "/metrics").expect("metrics answer");
         let value = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
-            let (found, _) = series.split_once('{').unwrap_or((series, ""));
-            (found == name).then(|| value.parse::<u64>().expect("a whole number"))
+            let (found, labels) = series.split_once('{').unwrap_or((series, ""));
+            (found == name && labels.contains(label))
+                .then(|| value.parse::<f64>().expect("a number"))
         };
         answer.text().lines().filter_map(value).sum()
     }

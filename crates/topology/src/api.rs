@@ -8,12 +8,21 @@ use serde_json::json;
 
 use crate::readiness::Readiness;
 
+/// The upper bounds of the histograms, in seconds: from a put on a near store to events that waited for a day.
+const SECONDS: [f64; 16] = [
+    0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 21600.0,
+    86400.0,
+];
+
 /// The metrics of this process. They are global, so that whoever embeds two pipelines in one process sees both.
 fn metrics() -> Option<PrometheusHandle> {
     static HANDLE: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
     // It fails if the program has installed a recorder of its own, which then gets the metrics.
     HANDLE
-        .get_or_init(|| PrometheusBuilder::new().install_recorder().ok())
+        .get_or_init(|| {
+            let builder = PrometheusBuilder::new().set_buckets(&SECONDS).ok()?;
+            builder.install_recorder().ok()
+        })
         .clone()
 }
 

@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use landfall_core::Health;
+use landfall_core::{Health, Timestamp};
 use landfall_journal::Journal;
 use metrics::{counter, gauge};
 
@@ -122,8 +122,14 @@ impl Readiness {
         problems.collect()
     }
 
-    /// Sets the gauges of the journals to what they are now.
+    /// Sets the gauges of sinks and journals to what they are now.
     pub(crate) fn export_metrics(&self) {
+        let now = Timestamp::now().as_millis();
+        for (id, health) in &self.state().sinks {
+            let oldest = health.oldest().map_or(now, Timestamp::as_millis);
+            let age = now.saturating_sub(oldest).max(0) as f64 / 1000.0;
+            gauge!("landfall_oldest_unlanded_age_seconds", "component_id" => id.clone()).set(age);
+        }
         for (id, watched) in &self.state().journals {
             let stats = watched.journal.stats();
             let labels = [("component_id", id.clone())];

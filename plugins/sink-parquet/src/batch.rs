@@ -156,6 +156,11 @@ impl Batch {
         self.events.len() + self.quarantine.len()
     }
 
+    /// When the first of its events was accepted; `None` if it holds none.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.received.map(|(oldest, _)| oldest)
+    }
+
     /// The positions of the first and last event that were pushed, duplicates included; `None` if there was none.
     pub(crate) fn span(&self) -> Option<Span> {
         self.span
@@ -203,6 +208,11 @@ impl Batch {
 impl Closed {
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
         self.files.iter().flat_map(|file| file.keys.iter().copied())
+    }
+
+    /// The sum of the files, in bytes.
+    pub(crate) fn byte_size(&self) -> usize {
+        self.files.iter().map(|file| file.content.len()).sum()
     }
 }
 

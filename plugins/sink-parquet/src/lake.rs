@@ -8,10 +8,11 @@ use bytes::Bytes;
 use landfall_core::{BuildError, Health, SinkContext, StateStore};
 use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use tokio::time::timeout;
 
 use crate::ParquetConfig;
+use crate::metrics::Metrics;
 use crate::parted::{self, PartedUpload, SINGLE_PUT_BYTES};
 use crate::store;
 
@@ -34,6 +35,7 @@ pub(crate) struct Lake {
     /// The directory itself when the lake is local.
     directory: Option<PathBuf>,
     health: Health,
+    metrics: Metrics,
     /// Where uploads in parts are noted while they are under way.
     state: Option<Arc<dyn StateStore>>,
 }
@@ -67,6 +69,7 @@ impl Lake {
             uri: config.uri.clone(),
             directory: location.directory,
             health: Health::default(),
+            metrics: Metrics::default(),
             state: None,
         })
     }
@@ -75,6 +78,7 @@ impl Lake {
     pub(crate) fn for_sink(self, context: &SinkContext) -> Self {
         Self {
             health: context.health.clone(),
+            metrics: Metrics::of(&context.id),
             state: context.state.clone(),
             ..self
         }
@@ -86,6 +90,10 @@ impl Lake {
 
     pub(crate) fn health(&self) -> &Health {
         &self.health
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Writes, reads and deletes a small object, whose name ends with `nonce`: the same each time, so that one that a crash
@@ -204,7 +212,9 @@ impl Lake {
 
     /// Whether a file of this name is there.
     pub(crate) async fn contains(&self, name: &str) -> object_store::Result<bool> {
-        match self.store.head(&self.path(name)).await {
+        // Not its head: a refusal of that has no body, which would say why.
+        let first_byte = GetOptions::default().with_range(Some(0..1));
+        match self.store.get_opts(&self.path(name), first_byte).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),

@@ -2,17 +2,17 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use futures::future::try_join_all;
-use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use landfall_core::kill_point;
 
 use crate::batch::{Closed, Landing, Tally};
 use crate::lake::Lake;
 use crate::plan::{Plan, PlannedFile, Plans};
-use crate::store::explain;
+use crate::store::{code, explain};
 
 /// Files of one batch that are uploaded side by side.
 const UPLOADS_AT_A_TIME: usize = 4;
@@ -22,7 +22,8 @@ pub(crate) async fn land(lake: &Lake, plans: &mut Plans, plan: &Plan, files: &[L
     kill_point("plan");
     persist(lake, "write a batch plan", || plans.begin(plan)).await;
     kill_point("planned");
-    persist(lake, "upload a batch", || upload(lake, files)).await;
+    let upload = Upload::new(lake, files);
+    persist(lake, "upload a batch", || upload.attempt()).await;
     // Whatever was wrong with the store is not any more.
     lake.health().report(None);
     kill_point("uploaded");
@@ -49,9 +50,7 @@ pub(crate) async fn note_landed(lake: &Lake, plans: &mut Plans, plan: &Plan) {
 
 /// Uploads all files, or takes back those that were: nobody was told that they are safe.
 pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
-    // Each is tried to its end, so that none can appear after it was taken back.
-    let attempts: Vec<_> = uploads(lake, files).collect().await;
-    let result: object_store::Result<()> = attempts.into_iter().collect();
+    let result = Upload::new(lake, files).attempt().await;
     if result.is_err() {
         let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         if let Err(error) = lake.delete(&names).await {
@@ -64,20 +63,16 @@ pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_sto
     result
 }
 
-pub(crate) fn report(closed: &Closed) {
+pub(crate) fn report(lake: &Lake, closed: &Closed) {
+    lake.metrics().landed(closed);
     let Tally {
         events,
         quarantined,
         duplicates,
         same_id,
     } = closed.tally;
-    metrics::counter!("component_sent_events_total").increment(events + quarantined);
-    metrics::counter!("landfall_duplicate_events_total").increment(duplicates);
-    metrics::counter!("landfall_same_id_events_total").increment(same_id);
-    metrics::counter!("landfall_quarantined_events_total").increment(quarantined);
-    let files = closed.files.len();
+    let (files, bytes) = (closed.files.len(), closed.byte_size());
     if files > 0 {
-        let bytes: usize = closed.files.iter().map(|file| file.content.len()).sum();
         tracing::info!(
             events,
             quarantined,
@@ -90,20 +85,68 @@ pub(crate) fn report(closed: &Closed) {
     }
 }
 
-async fn upload(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
-    uploads(lake, files).try_collect().await
+/// Files of a batch on their way into the lake.
+struct Upload<'a> {
+    lake: &'a Lake,
+    files: Vec<UploadedFile<'a>>,
+    /// Whether a put has failed since the last that did not.
+    failed: AtomicBool,
 }
 
-fn uploads(lake: &Lake, files: &[Landing]) -> impl Stream<Item = object_store::Result<()>> + use<> {
-    let uploads = files.iter().map(|file| {
-        let (lake, file) = (lake.clone(), file.clone());
-        async move {
-            lake.put(&file.name, file.content).await?;
-            kill_point("file");
-            Ok(())
+struct UploadedFile<'a> {
+    file: &'a Landing,
+    /// Whether it is there, so that further attempts leave it alone.
+    landed: AtomicBool,
+}
+
+impl<'a> Upload<'a> {
+    fn new(lake: &'a Lake, files: &'a [Landing]) -> Self {
+        let files = files.iter().map(|file| UploadedFile {
+            file,
+            landed: AtomicBool::new(false),
+        });
+        Self {
+            lake,
+            files: files.collect(),
+            failed: AtomicBool::new(false),
         }
-    });
-    stream::iter(uploads.collect::<Vec<_>>()).buffer_unordered(UPLOADS_AT_A_TIME)
+    }
+
+    /// Puts those that are not there, up to the first that fails. What is under way by then is brought to its end: nothing
+    /// can appear after this returned, and no upload in parts is left half way.
+    async fn attempt(&self) -> object_store::Result<()> {
+        let is_left = |file: &&UploadedFile<'_>| !file.landed.load(Ordering::Relaxed);
+        let mut left = self.files.iter().filter(is_left);
+        if self.failed.load(Ordering::Relaxed)
+            && let Some(first) = left.next()
+        {
+            // A store that was away or asked for fewer requests is first asked with one.
+            self.put(first).await?;
+        }
+        let puts = left.map(|file| async {
+            if self.failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.put(file).await
+        });
+        let puts = stream::iter(puts.collect::<Vec<_>>()).buffer_unordered(UPLOADS_AT_A_TIME);
+        let results: Vec<_> = puts.collect().await;
+        results.into_iter().collect()
+    }
+
+    async fn put(
+        &self,
+        UploadedFile { file, landed }: &UploadedFile<'_>,
+    ) -> object_store::Result<()> {
+        let begun = Instant::now();
+        let put = self.lake.put(&file.name, file.content.clone()).await;
+        self.failed.store(put.is_err(), Ordering::Relaxed);
+        put?;
+        self.lake.metrics().put(begun.elapsed());
+        landed.store(true, Ordering::Relaxed);
+        kill_point("file");
+        Ok(())
+    }
 }
 
 /// Tries until it succeeds: an accepted event is never given up, whatever the disk or the store says.
@@ -122,8 +165,7 @@ where
         let warn = |error: &E, wait: Duration| {
             let problem = format!("cannot {doing}: {}", explain(error));
             tracing::warn!(retry_in = ?wait, "{problem}");
-            metrics::counter!("component_errors_total", "error_type" => "landing_failed")
-                .increment(1);
+            lake.metrics().failed(code(error));
             lake.health().report(Some(problem));
             reported.store(true, Ordering::Relaxed);
         };

@@ -15,6 +15,7 @@ mod dedupe;
 mod file;
 mod lake;
 mod landing;
+mod metrics;
 mod parted;
 mod partition;
 mod plan;

@@ -16,7 +16,7 @@ use crate::dedupe::{Index, Key};
 use crate::lake::Lake;
 use crate::landing::{self, persist};
 use crate::plan::{Content, Plan, PlannedFile, Plans, Restored};
-use crate::store::explain;
+use crate::store::{code, explain};
 use crate::{BatchConfig, ParquetConfig, PartitionTemplate};
 
 /// Deliveries that are taken in one go.
@@ -154,10 +154,13 @@ impl Worker {
         if let Some(plan) = pending {
             tracing::info!(span = %plan.span, "finishing a batch that an earlier run had planned");
             let content = plan.content.as_ref();
+            let oldest = content.map(|content| content.received.0);
+            worker.sink.lake.health().report_oldest(oldest);
             let files = content.map_or(&[][..], |content| &content.files);
             let standing = landing::standing(&worker.sink.lake, files).await;
             if content.is_some() && standing.len() == files.len() {
                 landing::note_landed(&worker.sink.lake, &mut plans, &plan).await;
+                worker.sink.lake.health().report_oldest(None);
                 worker.landed = Some(plan.span.last);
                 contents.extend(plan.content);
             } else {
@@ -198,6 +201,7 @@ impl Worker {
             };
             let full;
             (self.open, queue, self.pending, full) = blocking(fill).await?.map_err(encoding)?;
+            self.sink.lake.health().report_oldest(self.oldest());
             let overdue = |due: Due| due.at_last <= Instant::now();
             if full || self.open.due.is_some_and(overdue) || self.holds_only_duplicates() {
                 self.land().await?;
@@ -239,6 +243,14 @@ impl Worker {
             acks.into_iter().for_each(Ack::durable);
         }
         queue
+    }
+
+    /// When the oldest event was accepted that is yet to land.
+    fn oldest(&self) -> Option<Timestamp> {
+        let planned = self.pending.as_ref();
+        let planned = planned.and_then(|pending| pending.plan.content.as_ref());
+        let planned = planned.map(|content| content.received.0);
+        planned.or_else(|| self.open.batch.oldest())
     }
 
     /// Whether all that the open batch could do is answer. What it answers for has landed.
@@ -283,6 +295,7 @@ impl Worker {
             None => match landing::land_or_refuse(lake, &closed.files).await {
                 Ok(()) => Outcome::Durable,
                 Err(error) => {
+                    lake.metrics().failed(code(&error));
                     tracing::warn!(error = explain(&error), "the store refused a batch");
                     // Its events will be sent again, and must not be taken for duplicates then.
                     self.index().forget(closed.keys());
@@ -291,8 +304,9 @@ impl Worker {
             },
         };
         if outcome == Outcome::Durable {
-            landing::report(&closed);
+            landing::report(lake, &closed);
         }
+        lake.health().report_oldest(None);
         for ack in acks {
             ack.answer(outcome);
         }
