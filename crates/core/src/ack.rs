@@ -31,7 +31,11 @@ pub enum Refusal {
 /// The duty to say how a delivery ended.
 ///
 /// Answering consumes it. Dropping it unanswered is an answer too: [`Refusal::Unanswered`].
-pub struct Ack(Option<Reply>);
+pub struct Ack {
+    reply: Option<Reply>,
+    /// Dropped with the answer.
+    held: Option<Box<dyn Send>>,
+}
 
 enum Reply {
     Channel(oneshot::Sender<Outcome>),
@@ -42,12 +46,24 @@ impl Ack {
     /// An acknowledgement and the future of its answer.
     pub fn channel() -> (Self, Answer) {
         let (sender, receiver) = oneshot::channel();
-        (Self(Some(Reply::Channel(sender))), Answer(receiver))
+        (Self::new(Reply::Channel(sender)), Answer(receiver))
     }
 
     /// An acknowledgement that calls `answered` exactly once. The callback must not block.
     pub fn callback(answered: impl FnOnce(Outcome) + Send + 'static) -> Self {
-        Self(Some(Reply::Callback(Box::new(answered))))
+        Self::new(Reply::Callback(Box::new(answered)))
+    }
+
+    fn new(reply: Reply) -> Self {
+        Self {
+            reply: Some(reply),
+            held: None,
+        }
+    }
+
+    /// Keeps `what`, such as the permit for the memory that the delivery takes up, until there is an answer.
+    pub fn hold(&mut self, what: impl Send + 'static) {
+        self.held = Some(Box::new(what));
     }
 
     /// Says that every event of the delivery is safe.
@@ -68,7 +84,7 @@ impl Ack {
     /// Waits until nobody waits for the answer any more, so that the delivery can be dropped. May never come, also when
     /// nobody does.
     pub async fn abandoned(&mut self) {
-        match &mut self.0 {
+        match &mut self.reply {
             Some(Reply::Channel(sender)) => sender.closed().await,
             _ => std::future::pending().await,
         }
@@ -99,7 +115,7 @@ impl Ack {
     }
 
     fn reply(&mut self, outcome: Outcome) {
-        match self.0.take() {
+        match self.reply.take() {
             // Nobody waits any more: the client went away, and will send again.
             Some(Reply::Channel(sender)) => drop(sender.send(outcome)),
             Some(Reply::Callback(answered)) => answered(outcome),

@@ -27,6 +27,10 @@ pub(crate) enum Rejection {
     Full,
     NotDurable,
     Draining,
+    Overloaded,
+    Malformed,
+    HeadersTooLarge,
+    HeaderTimeout,
 }
 
 impl Rejection {
@@ -43,9 +47,12 @@ impl Rejection {
             | Self::Signature(_)
             | Self::AccountMismatch => StatusCode::UNAUTHORIZED,
             Self::TooLarge { .. } | Self::TooLargeForBuffer => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
-            Self::Full | Self::NotDurable | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BodyTimeout | Self::HeaderTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Full | Self::NotDurable | Self::Draining | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -67,6 +74,10 @@ impl Rejection {
             Self::Full => "buffer_full",
             Self::NotDurable => "not_durable",
             Self::Draining => "draining",
+            Self::Overloaded => "overloaded",
+            Self::Malformed => "malformed_request",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::HeaderTimeout => "header_timeout",
         }
     }
 
@@ -79,7 +90,7 @@ impl Rejection {
             }
             Self::NotFound => "no webhook is received here; check the path of the URL".to_owned(),
             Self::MethodNotAllowed => "send the event with POST".to_owned(),
-            Self::EncodingNotAllowed => "send the body without Content-Encoding".to_owned(),
+            Self::EncodingNotAllowed => "this Content-Encoding is not taken here".to_owned(),
             Self::SignatureMissing => {
                 "X-Apc-Signature and X-Apc-Timestamp are needed; set a secret key in the webhook"
                     .to_owned()
@@ -101,12 +112,67 @@ impl Rejection {
                 "the event could not be made durable; send it again later".to_owned()
             }
             Self::Draining => "the service is stopping; send the event again".to_owned(),
+            Self::Overloaded => {
+                "more is being sent than can be taken; send it again later".to_owned()
+            }
+            Self::Malformed => "this is not a valid HTTP request".to_owned(),
+            Self::HeadersTooLarge => {
+                "the request has too many headers, or too large ones".to_owned()
+            }
+            Self::HeaderTimeout => {
+                "the request's headers did not arrive in time; send it again".to_owned()
+            }
+        }
+    }
+
+    /// What the operator may do about it.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            Self::NetworkNotAllowed => {
+                "it comes from elsewhere: see `allow_networks`, and `trusted_proxies` if a proxy is in between"
+            }
+            Self::CredentialsMissing | Self::CredentialsWrong => {
+                "it has not the credentials of `auth`: see the webhook's URL or headers"
+            }
+            Self::AccountMismatch => {
+                "its account is not that of the key which signed it: see `accounts`"
+            }
+            Self::NotFound => "its path is not that of the source: see `path` and `path_token`",
+            Self::MethodNotAllowed => "it is not a POST",
+            Self::EncodingNotAllowed => {
+                "its body is compressed: see `decompression`, for gzip and deflate"
+            }
+            Self::SignatureMissing => {
+                "it is not signed: set the account's secret key in the webhook at Appcues, unless a stranger sent it"
+            }
+            Self::HeaderRepeated => "a header of its signature came twice: see what proxies add",
+            Self::Signature(SignatureError::Mismatch) => {
+                "no configured secret signed it: compare the webhook's secret key, unless a stranger sent it"
+            }
+            Self::Signature(SignatureError::Expired { .. }) => {
+                "it was signed too long ago: see this machine's clock, and `signature.tolerance_secs`"
+            }
+            Self::Signature(_) => "its signature or timestamp is in no known form",
+            Self::TooLarge { .. } => "its body is too large: see `limits.max_body_bytes`",
+            Self::TooLargeForBuffer => "its body is too large for the sink: see `buffer.max_size`",
+            Self::BodyTimeout | Self::HeaderTimeout => {
+                "it did not arrive in time: see `limits.read_timeout_secs`, and what is between the sender and here"
+            }
+            Self::BodyBroken | Self::Malformed => "it is not HTTP, or ended too early",
+            Self::HeadersTooLarge => {
+                "its head is too large: see `limits.max_headers` and `limits.max_header_bytes`"
+            }
+            Self::Full => "the buffer is full: see what keeps the sink from landing",
+            Self::NotDurable => "its event could not be made durable: see the errors of the sink",
+            Self::Draining => "the service is stopping",
+            Self::Overloaded => {
+                "more comes than can be taken: see `limits` for connections, requests and bytes in flight"
+            }
         }
     }
 
     pub(crate) fn response(self) -> Response<ResponseBody> {
-        let body = serde_json::json!({ "error": self.code(), "message": self.message() });
-        let mut response = json(self.status(), Bytes::from(body.to_string()));
+        let mut response = json(self.status(), self.body());
         let headers = response.headers_mut();
         match self.status() {
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -121,13 +187,45 @@ impl Rejection {
             let challenge = "Basic realm=\"landfall\", charset=\"UTF-8\"";
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if matches!(
-            self,
-            Self::Draining | Self::TooLarge { .. } | Self::BodyTimeout
-        ) {
+        if self.ends_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// The bytes of the answer over HTTP/1.1, for a request that never became one.
+    pub(crate) fn to_http1(self) -> Vec<u8> {
+        let (head, _) = self.response().into_parts();
+        let body = self.body();
+        let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+        for (name, value) in &head.headers {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+
+    fn body(self) -> Bytes {
+        let body = serde_json::json!({ "error": self.code(), "message": self.message() });
+        Bytes::from(body.to_string())
+    }
+
+    /// Whether nothing more should come over the connection: what would come next may not be the next request.
+    fn ends_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Draining
+                | Self::Overloaded
+                | Self::TooLarge { .. }
+                | Self::BodyTimeout
+                | Self::Malformed
+                | Self::HeadersTooLarge
+                | Self::HeaderTimeout
+        )
     }
 }
 

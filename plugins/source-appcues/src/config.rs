@@ -1,4 +1,5 @@
 mod access;
+mod limits;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,7 +8,6 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use landfall_core::{
     BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
-    too_long,
 };
 use serde::Deserialize;
 
@@ -15,6 +15,7 @@ use crate::AppcuesSource;
 use crate::gate::Gate;
 pub(crate) use access::protections;
 pub use access::{Account, Auth};
+pub use limits::Limits;
 
 /// The settings of the source. Every field has a default but the secret.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +37,9 @@ pub struct AppcuesConfig {
     pub accounts: Vec<Account>,
     /// A username and password that requests must carry.
     pub auth: Option<Auth>,
+    /// Whether bodies may be compressed (`Content-Encoding: gzip` or `deflate`).
+    #[serde(deserialize_with = "lenient")]
+    pub decompression: bool,
     /// How requests are proved genuine.
     pub signature: Signature,
     /// What a sender may take up.
@@ -73,24 +77,6 @@ pub enum SignatureMode {
     Off,
 }
 
-/// What a sender may take up.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// The largest body, in bytes.
-    #[serde(deserialize_with = "lenient")]
-    pub max_body_bytes: usize,
-    /// Connections at a time; more wait to be accepted.
-    #[serde(deserialize_with = "lenient")]
-    pub max_connections: usize,
-    /// How long the headers, and then the body, may take to arrive, in seconds.
-    #[serde(deserialize_with = "lenient")]
-    pub read_timeout_secs: u64,
-    /// How long a request waits until its event is durable before it is answered 503, in seconds.
-    #[serde(deserialize_with = "lenient")]
-    pub ack_timeout_secs: u64,
-}
-
 impl Default for AppcuesConfig {
     fn default() -> Self {
         Self {
@@ -101,6 +87,7 @@ impl Default for AppcuesConfig {
             trusted_proxies: Vec::new(),
             accounts: Vec::new(),
             auth: None,
+            decompression: false,
             signature: Signature::default(),
             limits: Limits::default(),
         }
@@ -115,17 +102,6 @@ impl Default for Signature {
             secret_files: Vec::new(),
             tolerance_secs: 300,
             allow_unauthenticated: false,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_body_bytes: 1024 * 1024,
-            max_connections: 10_000,
-            read_timeout_secs: 10,
-            ack_timeout_secs: 30,
         }
     }
 }
@@ -149,22 +125,7 @@ impl Component for AppcuesConfig {
             }
         }
         problems.extend(access::problems(self));
-        let limits = &self.limits;
-        for (name, is_zero) in [
-            ("max_body_bytes", limits.max_body_bytes == 0),
-            ("max_connections", limits.max_connections == 0),
-            ("read_timeout_secs", limits.read_timeout_secs == 0),
-            ("ack_timeout_secs", limits.ack_timeout_secs == 0),
-        ] {
-            if is_zero {
-                problems.push(format!("limits.{name}: must be at least 1"));
-            }
-        }
-        problems.extend(too_long(
-            "limits.read_timeout_secs",
-            limits.read_timeout_secs,
-        ));
-        problems.extend(too_long("limits.ack_timeout_secs", limits.ack_timeout_secs));
+        problems.extend(self.limits.problems());
         problems
     }
 }

@@ -1,13 +1,13 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Request, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, Version};
 use http_body::Body;
-use http_body_util::BodyExt;
-use landfall_appcues::VerifiedBody;
 use landfall_core::{
     Ack, BuildError, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp,
 };
@@ -16,12 +16,10 @@ use tokio::time::timeout;
 
 use crate::AppcuesConfig;
 use crate::answer::{Rejection, ResponseBody, accepted};
-use crate::gate::{Admitted, Gate};
-
-/// Once a body is refused, this much more of it is read and thrown away, so that a sender who writes the whole body
-/// before reading gets to see the answer instead of a reset.
-const DISCARD_BYTES: usize = 8 * 1024 * 1024;
-const DISCARD_TIME: Duration = Duration::from_secs(2);
+use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
+use crate::gate::Gate;
+use crate::refusals::Refusals;
+use crate::slots::Slots;
 
 /// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
 ///
@@ -33,7 +31,11 @@ pub struct Endpoint(Arc<Inner>);
 
 struct Inner {
     gate: Gate,
+    decompression: bool,
     max_body_bytes: usize,
+    requests: Slots,
+    memory: Memory,
+    refusals: Refusals,
     read_timeout: Duration,
     ack_timeout: Duration,
     /// `None` once the endpoint drains: with the last sender gone, the receiver sees the end of the stream.
@@ -54,7 +56,11 @@ impl Endpoint {
     pub(crate) fn with_gate(gate: Gate, config: &AppcuesConfig, out: DeliverySender) -> Self {
         Self(Arc::new(Inner {
             gate,
+            decompression: config.decompression,
             max_body_bytes: config.limits.max_body_bytes,
+            requests: Slots::new(config.limits.max_requests),
+            memory: Memory::new(config.limits.max_bytes_in_flight),
+            refusals: Refusals::default(),
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
             out: Mutex::new(Some(out)),
@@ -67,18 +73,35 @@ impl Endpoint {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        match self.accept(request).await {
+        let (head, mut body) = request.into_parts();
+        match self.accept(&head, &mut body).await {
             Ok(()) => {
                 metrics::counter!("component_received_events_total").increment(1);
                 accepted()
             }
             Err(rejection) => {
-                metrics::counter!("component_errors_total", "error_code" => rejection.code())
-                    .increment(1);
-                tracing::debug!(code = rejection.code(), "request refused");
-                rejection.response()
+                // HTTP/2 has its own way of saying that no more of a body is wanted.
+                if head.version < Version::HTTP_2 && !body.is_end_stream() {
+                    tokio::spawn(timeout(DISCARD_TIME, discard(body)));
+                }
+                self.refuse(rejection, head.extensions.get().copied())
             }
         }
+    }
+
+    /// Answers a request that was refused before it came here.
+    pub(crate) fn refuse(
+        &self,
+        rejection: Rejection,
+        peer: Option<SocketAddr>,
+    ) -> Response<ResponseBody> {
+        self.note(rejection, peer);
+        rejection.response()
+    }
+
+    /// Counts and tells a refusal.
+    pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
+        self.0.refusals.note(rejection, peer);
     }
 
     /// From now on every request is answered 503; those that wait for their acknowledgement still get it.
@@ -92,59 +115,85 @@ impl Endpoint {
         self.0.closed.send_replace(true);
     }
 
-    async fn accept<B>(&self, request: Request<B>) -> Result<(), Rejection>
+    async fn accept<B>(&self, head: &Parts, body: &mut B) -> Result<(), Rejection>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let (head, mut body) = request.into_parts();
-        let admitted = self.0.gate.admit(&head)?;
-        let body = match self
-            .read_verified(&admitted, &head.headers, &mut body)
-            .await
-        {
-            Ok(verified) => verified,
-            Err(rejection) => {
-                if !body.is_end_stream() {
-                    tokio::spawn(timeout(DISCARD_TIME, discard(body)));
-                }
-                return Err(rejection);
-            }
+        let admitted = self.0.gate.admit(head)?;
+        let encoding = self.encoding(&head.headers)?;
+        let slot = self.0.requests.try_take().ok_or(Rejection::Overloaded)?;
+        let mut reserved = self.0.memory.reserve(0)?;
+        let bytes = tokio::select! {
+            biased;
+            bytes = self.read(&head.headers, body, &mut reserved) => bytes?,
+            () = slot.evicted() => return Err(Rejection::Overloaded),
         };
-        self.deliver(body).await
+        let _until_answered = slot.begin().ok_or(Rejection::Overloaded)?;
+        // Signed are the bytes as they were sent.
+        let (verified, owners) = admitted.verify(&bytes)?;
+        let limit = self.0.max_body_bytes;
+        let memory = &self.0.memory;
+        let body = memory
+            .inflate(encoding, verified.into_bytes(), limit, &mut reserved)
+            .await?;
+        owners.check(&body)?;
+        self.deliver(body, reserved).await
     }
 
-    /// Reads no more of the body than a sender with plausible headers may ask for.
-    async fn read_verified<B>(
+    /// How the body is compressed, if that is allowed.
+    fn encoding(&self, headers: &HeaderMap) -> Result<Encoding, Rejection> {
+        // What else than `chunked` was applied on the way, nobody has taken away.
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let coding = codings.next();
+        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+            || codings.next().is_some()
+        {
+            return Err(Rejection::Malformed);
+        }
+        match Encoding::of(headers)? {
+            Encoding::Gzip | Encoding::Deflate if !self.0.decompression => {
+                Err(Rejection::EncodingNotAllowed)
+            }
+            encoding => Ok(encoding),
+        }
+    }
+
+    async fn read<B>(
         &self,
-        admitted: &Admitted,
         headers: &HeaderMap,
         body: &mut B,
-    ) -> Result<VerifiedBody, Rejection>
+        reserved: &mut Reserved,
+    ) -> Result<Bytes, Rejection>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if headers.contains_key(CONTENT_ENCODING) && !is_identity(headers) {
-            return Err(Rejection::EncodingNotAllowed);
-        }
+        let limit = self.0.max_body_bytes;
         let announced = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let limit = self.0.max_body_bytes;
         if announced.is_some_and(|length| length > limit as u64) {
             return Err(Rejection::TooLarge { limit });
         }
-        let bytes = timeout(self.0.read_timeout, read(body, limit))
-            .await
-            .map_err(|_| Rejection::BodyTimeout)??;
-        let (verified, owners) = admitted.verify(&bytes)?;
-        owners.check(&bytes)?;
-        Ok(verified)
+        let read = timeout(
+            self.0.read_timeout,
+            self.0.memory.read(body, limit, reserved),
+        )
+        .await;
+        read.unwrap_or(Err(Rejection::BodyTimeout))
+            .inspect_err(|rejection| {
+                if matches!(rejection, Rejection::Overloaded) {
+                    // The memory is held by those whose bodies come slowly, if by anybody who need not have it.
+                    self.0.requests.evict();
+                }
+            })
     }
 
-    async fn deliver(&self, body: VerifiedBody) -> Result<(), Rejection> {
+    async fn deliver(&self, body: Bytes, reserved: Reserved) -> Result<(), Rejection> {
         let out = self.out().clone().ok_or(Rejection::Draining)?;
-        let (ack, answer) = Ack::channel();
-        let event = Event::new(Timestamp::now(), body.into_bytes());
+        let (mut ack, answer) = Ack::channel();
+        // The body may wait for longer than the request does.
+        ack.hold(reserved);
+        let event = Event::new(Timestamp::now(), body);
         let delivered = async {
             out.send(Delivery::new(vec![event], ack)).await;
             drop(out);
@@ -174,56 +223,5 @@ impl fmt::Debug for Endpoint {
         f.debug_struct("Endpoint")
             .field("gate", &self.0.gate)
             .finish_non_exhaustive()
-    }
-}
-
-fn is_identity(headers: &HeaderMap) -> bool {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    encodings.all(|encoding| {
-        encoding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"identity")
-    })
-}
-
-async fn read<B>(body: &mut B, limit: usize) -> Result<Bytes, Rejection>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    // Most bodies come in one piece, which then need not be copied.
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Rejection::BodyBroken)?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if first.len() + rest.len() + data.len() > limit {
-            return Err(Rejection::TooLarge { limit });
-        }
-        if first.is_empty() {
-            first = data;
-        } else {
-            rest.extend_from_slice(&data);
-        }
-    }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
-}
-
-async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
-    let mut left = DISCARD_BYTES;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(length) {
-            Some(rest) => left = rest,
-            None => return,
-        }
     }
 }

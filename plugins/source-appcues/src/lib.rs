@@ -36,9 +36,14 @@ mod config;
 mod server;
 
 mod connection;
+mod pace;
+mod slots;
+mod wire;
 
 mod answer;
+mod body;
 mod endpoint;
+mod refusals;
 
 mod access;
 mod forwarded;

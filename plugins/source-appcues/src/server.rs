@@ -1,20 +1,18 @@
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper_util::server::graceful::GracefulShutdown;
 use landfall_core::{BuildError, DeliverySender, Shutdown, Source, SourceError};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::config::protections;
 use crate::connection::Http;
 use crate::gate::Gate;
+use crate::slots::Slots;
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
 
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
@@ -82,30 +80,26 @@ impl Source for AppcuesSource {
             );
         }
         let endpoint = Endpoint::with_gate(self.gate, &self.config, out);
-        let connections = Arc::new(Semaphore::new(
-            self.config
-                .limits
-                .max_connections
-                .min(Semaphore::MAX_PERMITS),
-        ));
-        let graceful = GracefulShutdown::new();
+        let connections = Slots::new(self.config.limits.max_connections);
+        let http = Arc::new(Http::new(&self.config.limits, endpoint.clone()));
         let mut tasks = JoinSet::new();
-        let http = Http::new(&self.config.limits, endpoint.clone());
 
         loop {
             let accepted = async {
-                // The permit comes first: beyond the limit, connections wait in the kernel's queue.
-                let permit = Arc::clone(&connections).acquire_owned().await;
-                (permit, listener.accept().await)
+                let (stream, peer) = listener.accept().await?;
+                // Only now, since it may cost another its slot. While all are at work, the others queue in the kernel.
+                Ok::<_, io::Error>((stream, peer, connections.take().await))
             };
-            let (permit, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 accepted = accepted => accepted,
                 () = shutdown.wait() => break,
             };
-            let (stream, peer) = match accepted {
+            let (stream, peer, slot) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
+                    // Most likely there are too few file descriptors.
+                    connections.evict();
                     sleep(ACCEPT_BACKOFF).await;
                     continue;
                 }
@@ -114,19 +108,14 @@ impl Source for AppcuesSource {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
             while tasks.try_join_next().is_some() {}
-            let (http, stopping) = (http.clone(), graceful.watcher());
-            tasks.spawn(async move {
-                http.serve(stream, peer, stopping).await;
-                drop(permit);
-            });
+            tasks.spawn(Arc::clone(&http).serve(stream, peer, slot, shutdown.clone()));
         }
 
         drop(listener);
         endpoint.drain();
-        let mut finished = pin!(graceful.shutdown());
-        if timeout(DRAIN_TIME, &mut finished).await.is_err() {
+        if timeout(DRAIN_TIME, all(&mut tasks)).await.is_err() {
             endpoint.close();
-            if timeout(CLOSE_TIME, finished).await.is_err() {
+            if timeout(CLOSE_TIME, all(&mut tasks)).await.is_err() {
                 tracing::warn!(
                     connections = tasks.len(),
                     "some connections did not finish in time and are closed"
@@ -136,4 +125,8 @@ impl Source for AppcuesSource {
         tasks.shutdown().await;
         Ok(())
     }
+}
+
+async fn all(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }

@@ -1,0 +1,107 @@
+use landfall_core::{lenient, too_long};
+use serde::Deserialize;
+
+/// What senders may take up. What goes beyond is refused, and says so.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest body, in bytes; of a compressed one, before and after inflation.
+    #[serde(deserialize_with = "lenient")]
+    pub max_body_bytes: usize,
+    /// The largest head of a request, in bytes.
+    #[serde(deserialize_with = "lenient")]
+    pub max_header_bytes: usize,
+    /// The most headers of a request.
+    #[serde(deserialize_with = "lenient")]
+    pub max_headers: usize,
+    /// Connections at a time. One more closes the one that has kept us waiting longest for a request.
+    #[serde(deserialize_with = "lenient")]
+    pub max_connections: usize,
+    /// Requests at a time. One more refuses the one that has kept us waiting longest for its body, or is refused when all
+    /// bodies are there.
+    #[serde(deserialize_with = "lenient")]
+    pub max_requests: usize,
+    /// The sum of the bodies that are held until their events are durable, in bytes.
+    #[serde(deserialize_with = "lenient")]
+    pub max_bytes_in_flight: usize,
+    /// How long the headers, and then the body, may take to arrive as a whole, in seconds.
+    #[serde(deserialize_with = "lenient")]
+    pub read_timeout_secs: u64,
+    /// How long a connection is kept without a request after the first, in seconds.
+    #[serde(deserialize_with = "lenient")]
+    pub idle_timeout_secs: u64,
+    /// How old a connection may become before it takes no more requests, in seconds; 0 is no limit.
+    #[serde(deserialize_with = "lenient")]
+    pub max_connection_age_secs: u64,
+    /// How long a request waits until its event is durable before it is answered 503, in seconds.
+    #[serde(deserialize_with = "lenient")]
+    pub ack_timeout_secs: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1024 * 1024,
+            max_header_bytes: 16 * 1024,
+            max_headers: 64,
+            max_connections: 10_000,
+            max_requests: 4096,
+            max_bytes_in_flight: 256 * 1024 * 1024,
+            read_timeout_secs: 10,
+            idle_timeout_secs: 60,
+            max_connection_age_secs: 300,
+            ack_timeout_secs: 30,
+        }
+    }
+}
+
+/// More than any head needs; what holds them is allocated before they come.
+const MOST_HEADERS: usize = 1000;
+const MOST_HEADER_BYTES: usize = 1024 * 1024;
+
+impl Limits {
+    /// Everything that is wrong with them.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, is_zero) in [
+            ("max_body_bytes", self.max_body_bytes == 0),
+            ("max_connections", self.max_connections == 0),
+            ("max_requests", self.max_requests == 0),
+            ("read_timeout_secs", self.read_timeout_secs == 0),
+            ("idle_timeout_secs", self.idle_timeout_secs == 0),
+            ("ack_timeout_secs", self.ack_timeout_secs == 0),
+        ] {
+            if is_zero {
+                problems.push(format!("limits.{name}: must be at least 1"));
+            }
+        }
+        for (name, value, least, most) in [
+            ("max_headers", self.max_headers, 8, MOST_HEADERS),
+            (
+                "max_header_bytes",
+                self.max_header_bytes,
+                1024,
+                MOST_HEADER_BYTES,
+            ),
+        ] {
+            if !(least..=most).contains(&value) {
+                problems.push(format!("limits.{name}: must be from {least} to {most}"));
+            }
+        }
+        if self.max_bytes_in_flight < self.max_body_bytes {
+            problems.push(format!(
+                "limits.max_bytes_in_flight: must be at least max_body_bytes, {}",
+                self.max_body_bytes
+            ));
+        }
+        for (name, secs) in [
+            ("read_timeout_secs", self.read_timeout_secs),
+            ("idle_timeout_secs", self.idle_timeout_secs),
+            ("max_connection_age_secs", self.max_connection_age_secs),
+            ("ack_timeout_secs", self.ack_timeout_secs),
+        ] {
+            problems.extend(too_long(&format!("limits.{name}"), secs));
+        }
+        problems
+    }
+}

@@ -1,0 +1,118 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::slots::{Slot, Working};
+
+/// What a connection does at the moment, which decides how long it may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing has come over it yet.
+    Silent,
+    /// A part of a request's head has come.
+    Head,
+    /// Requests are being answered; how long they may take is theirs to decide.
+    Requests,
+    /// All requests are answered, and no other has begun.
+    Idle,
+}
+
+/// Keeps the time of one connection, and its slot among all connections.
+pub(crate) struct Pace {
+    slot: Slot,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    phase: Phase,
+    since: Instant,
+    requests: usize,
+}
+
+impl Pace {
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self {
+            slot,
+            state: Mutex::new(State {
+                phase: Phase::Silent,
+                since: Instant::now(),
+                requests: 0,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Bytes have come.
+    pub(crate) fn heard(&self) {
+        let mut state = self.state();
+        match state.phase {
+            // The time for the first head runs from the beginning of the connection.
+            Phase::Silent => state.phase = Phase::Head,
+            Phase::Idle => self.enter(&mut state, Phase::Head),
+            Phase::Head | Phase::Requests => {}
+        }
+    }
+
+    /// The client speaks HTTP/2, so that what it sends need not belong to a request.
+    pub(crate) fn opened(&self) {
+        self.enter(&mut self.state(), Phase::Idle);
+    }
+
+    /// A request has begun, until what is returned is dropped. `None` if the connection has lost its slot.
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<InRequest> {
+        let working = self.slot.begin()?;
+        let mut state = self.state();
+        state.requests += 1;
+        self.enter(&mut state, Phase::Requests);
+        drop(state);
+        Some(InRequest {
+            pace: Arc::clone(self),
+            _working: working,
+        })
+    }
+
+    /// What the connection does, and since when.
+    pub(crate) fn phase(&self) -> (Phase, Instant) {
+        let state = self.state();
+        (state.phase, state.since)
+    }
+
+    /// Waits until there may be another phase. For one caller at a time.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn enter(&self, state: &mut State, phase: Phase) {
+        if state.phase != phase {
+            state.phase = phase;
+            state.since = Instant::now();
+            self.changed.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request of a connection, from its head to its answer.
+pub(crate) struct InRequest {
+    pace: Arc<Pace>,
+    _working: Working,
+}
+
+impl Drop for InRequest {
+    fn drop(&mut self) {
+        let mut state = self.pace.state();
+        state.requests -= 1;
+        if state.requests == 0 {
+            self.pace.enter(&mut state, Phase::Idle);
+        }
+    }
+}

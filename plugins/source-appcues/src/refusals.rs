@@ -1,0 +1,76 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::answer::Rejection;
+
+/// How long a refusal with the same code is not told again.
+const QUIET_TIME: Duration = Duration::from_secs(10);
+
+/// Counts every refusal, and tells the operator of each kind from time to time.
+#[derive(Default)]
+pub(crate) struct Refusals(Mutex<HashMap<&'static str, Told>>);
+
+struct Told {
+    at: Instant,
+    left_out: u64,
+}
+
+impl Refusals {
+    pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
+        let code = rejection.code();
+        metrics::counter!("component_errors_total", "error_code" => code).increment(1);
+        if let Some(left_out) = self.is_due(code, Instant::now()) {
+            tracing::warn!(
+                code,
+                peer = peer.map(tracing::field::display),
+                left_out,
+                "request refused: {}",
+                rejection.remedy()
+            );
+        }
+    }
+
+    /// How many of this kind have not been told, if one may be told now.
+    fn is_due(&self, code: &'static str, now: Instant) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = told.get_mut(code) else {
+            told.insert(
+                code,
+                Told {
+                    at: now,
+                    left_out: 0,
+                },
+            );
+            return Some(0);
+        };
+        if now.saturating_duration_since(last.at) < QUIET_TIME {
+            last.left_out += 1;
+            return None;
+        }
+        let left_out = last.left_out;
+        *last = Told {
+            at: now,
+            left_out: 0,
+        };
+        Some(left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_at_once_and_then_seldom_with_the_number_of_those_left_out() {
+        let refusals = Refusals::default();
+        let start = Instant::now();
+        assert_eq!(refusals.is_due("a", start), Some(0));
+        assert_eq!(refusals.is_due("a", start), None);
+        assert_eq!(refusals.is_due("b", start), Some(0));
+        assert_eq!(refusals.is_due("a", start + QUIET_TIME / 2), None);
+        assert_eq!(refusals.is_due("a", start + QUIET_TIME), Some(2));
+        assert_eq!(refusals.is_due("a", start + QUIET_TIME * 2), Some(0));
+    }
+}
