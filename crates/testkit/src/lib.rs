@@ -45,6 +45,7 @@ mod request;
 pub mod services;
 mod signature;
 mod small_disk;
+mod tls;
 
 pub use fault_proxy::{Fault, FaultProxy};
 pub use files::files_below;
@@ -59,3 +60,4 @@ pub use request::{Request, Response, get};
 pub use rustix::process::Signal;
 pub use signature::{Signature, epoch_secs};
 pub use small_disk::{Ballast, SmallDisk};
+pub use tls::{Authority, Identity, TlsClient, TlsConnection};

@@ -109,10 +109,16 @@ pub fn get(address: SocketAddr, target: &str) -> io::Result<Response> {
     exchange(address, &Request::new("GET", target).to_bytes())
 }
 
-fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
+/// A connection that does not wait without a limit.
+pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
+    Ok(stream)
+}
+
+fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
+    let mut stream = connect(address)?;
     // All of it before the first look at an answer, as most clients do. A server that answers early and closes makes
     // this fail; whether its answer arrived all the same is then the question.
     let written = stream.write_all(request);
@@ -143,7 +149,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn read(stream: &mut impl BufRead) -> io::Result<Self> {
+    pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<Self> {
         let mut response = Self::read_head(stream)?;
         while response.status == 100 {
             response = Self::read_head(stream)?;

@@ -11,8 +11,8 @@ use landfall_core::{
 };
 use serde::Deserialize;
 
-use crate::AppcuesSource;
-use crate::gate::Gate;
+use crate::server::open_files;
+use crate::{AppcuesSource, Tls};
 pub(crate) use access::protections;
 pub use access::{Account, Auth};
 pub use limits::Limits;
@@ -37,6 +37,8 @@ pub struct AppcuesConfig {
     pub accounts: Vec<Account>,
     /// A username and password that requests must carry.
     pub auth: Option<Auth>,
+    /// TLS; without it plain HTTP is spoken, as is right on loopback and behind a proxy.
+    pub tls: Option<Tls>,
     /// Whether bodies may be compressed (`Content-Encoding: gzip` or `deflate`).
     #[serde(deserialize_with = "lenient")]
     pub decompression: bool,
@@ -87,6 +89,7 @@ impl Default for AppcuesConfig {
             trusted_proxies: Vec::new(),
             accounts: Vec::new(),
             auth: None,
+            tls: None,
             decompression: false,
             signature: Signature::default(),
             limits: Limits::default(),
@@ -126,6 +129,7 @@ impl Component for AppcuesConfig {
         }
         problems.extend(access::problems(self));
         problems.extend(self.limits.problems());
+        problems.extend(self.tls.iter().flat_map(Tls::problems));
         problems
     }
 }
@@ -137,7 +141,7 @@ impl SourceConfig for AppcuesConfig {
     }
 
     async fn healthcheck(&self) -> Result<(), BuildError> {
-        Gate::new(self)?;
+        open_files(self)?;
         Ok(())
     }
 }

@@ -38,6 +38,7 @@ mod server;
 mod connection;
 mod pace;
 mod slots;
+mod tls;
 mod wire;
 
 mod answer;
@@ -55,3 +56,4 @@ pub use answer::ResponseBody;
 pub use config::{Account, AppcuesConfig, Auth, Limits, Signature, SignatureMode};
 pub use endpoint::Endpoint;
 pub use server::AppcuesSource;
+pub use tls::Tls;

@@ -13,6 +13,7 @@ use crate::config::protections;
 use crate::connection::Http;
 use crate::gate::Gate;
 use crate::slots::Slots;
+use crate::tls::Handshake;
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
 
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
@@ -27,6 +28,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub struct AppcuesSource {
     config: AppcuesConfig,
     gate: Gate,
+    tls: Option<Handshake>,
     listener: std::net::TcpListener,
 }
 
@@ -36,7 +38,7 @@ impl AppcuesSource {
     /// # Errors
     /// [`BuildError`] when the address cannot be bound, or a file of the configuration cannot be used.
     pub fn bind(config: &AppcuesConfig) -> Result<Self, BuildError> {
-        let gate = Gate::new(config)?;
+        let (gate, tls) = open_files(config)?;
         let listener = std::net::TcpListener::bind(config.address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
@@ -50,6 +52,7 @@ impl AppcuesSource {
         Ok(Self {
             config: config.clone(),
             gate,
+            tls,
             listener,
         })
     }
@@ -60,6 +63,21 @@ impl AppcuesSource {
     /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+}
+
+/// Makes what rests on files.
+///
+/// # Errors
+/// [`BuildError`] with everything that cannot be used.
+pub(crate) fn open_files(config: &AppcuesConfig) -> Result<(Gate, Option<Handshake>), BuildError> {
+    match (Gate::new(config), Handshake::new(config)) {
+        (Ok(gate), Ok(tls)) => Ok((gate, tls)),
+        (gate, tls) => {
+            let problems = [gate.err(), tls.err()].into_iter().flatten();
+            let problems: Vec<_> = problems.map(|error| error.0).collect();
+            Err(BuildError(problems.join("; ")))
+        }
     }
 }
 
@@ -108,7 +126,25 @@ impl Source for AppcuesSource {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(Arc::clone(&http).serve(stream, peer, slot, shutdown.clone()));
+            let (http, tls, mut stopping) = (Arc::clone(&http), self.tls.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                let Some(tls) = tls else {
+                    return http.serve(stream, peer, slot, stopping).await;
+                };
+                let stream = tokio::select! {
+                    stream = tls.accept(stream) => stream,
+                    () = slot.evicted() => return,
+                    () = stopping.wait() => return,
+                };
+                match stream {
+                    Ok(stream) => http.serve(stream, peer, slot, stopping).await,
+                    Err(error) => {
+                        metrics::counter!("component_errors_total", "error_code" => "tls_failed")
+                            .increment(1);
+                        tracing::debug!(%peer, %error, "no TLS connection");
+                    }
+                }
+            });
         }
 
         drop(listener);

@@ -114,9 +114,6 @@ pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
             problems.push("auth.password: must not be empty".to_owned());
         }
     }
-    if !config.trusted_proxies.is_empty() && config.allow_networks.is_empty() {
-        problems.push("trusted_proxies: is of no use without allow_networks".to_owned());
-    }
     if signature.mode != SignatureMode::Required
         && !signature.allow_unauthenticated
         && protections(config).is_empty()
@@ -136,6 +133,13 @@ pub(crate) fn protections(config: &AppcuesConfig) -> Vec<&'static str> {
         ("path_token", config.path_token.is_some()),
         ("auth", config.auth.is_some()),
         ("allow_networks", !config.allow_networks.is_empty()),
+        (
+            "tls.verify_certificate",
+            config
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.enabled && tls.verify_certificate),
+        ),
     ]
     .into_iter()
     .filter_map(|(name, is_set)| is_set.then_some(name))

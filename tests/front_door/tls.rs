@@ -1,0 +1,220 @@
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use landfall_testkit::{Authority, Identity, Instance, Landfall, TlsClient};
+
+use crate::{EVENT, PATH, SIGNED, landfall, outcome, signed, start, start_in, unsigned, validate};
+
+const TLS: &str = r#"tls = { crt_file = "{dir}/crt.pem", key_file = "{dir}/key.pem" }"#;
+
+fn write(landfall: &Landfall, identity: &Identity) {
+    landfall.write("crt.pem", &identity.crt);
+    landfall.write("key.pem", &identity.key);
+}
+
+fn start_tls(landfall: Landfall, settings: &str) -> Instance {
+    start_in(landfall, &format!("{SIGNED}\n{settings}"))
+}
+
+fn send(instance: &Instance, client: &TlsClient) -> std::io::Result<String> {
+    let mut connection = client.connect(instance.source())?;
+    Ok(outcome(&connection.send(&signed().body(EVENT))?))
+}
+
+#[test]
+fn events_come_over_tls_and_nothing_comes_beside_it() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    write(&landfall, &authority.issue());
+    let instance = start_tls(landfall, TLS);
+    let client = TlsClient::new(&authority, None, &[]);
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+
+    let plain = signed().body(EVENT).try_send(instance.source());
+    assert!(plain.is_err(), "{plain:?}");
+    let stranger = TlsClient::new(&Authority::new(), None, &[]);
+    assert!(send(&instance, &stranger).is_err());
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+}
+
+#[test]
+fn http_1_1_is_agreed_on_where_the_client_offers_it() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    write(&landfall, &authority.issue());
+    let instance = start_tls(landfall, TLS);
+    let client = TlsClient::new(&authority, None, &["http/1.1"]);
+    let mut connection = client.connect(instance.source()).unwrap();
+    assert_eq!(connection.protocol().as_deref(), Some("http/1.1"));
+    let answer = connection.send(&signed().body(EVENT)).unwrap();
+    assert_eq!(outcome(&answer), "200");
+}
+
+#[test]
+fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    let [old, new] = [authority.issue(), authority.issue()];
+    write(&landfall, &old);
+    let mut instance = start_tls(landfall, TLS);
+    let client = TlsClient::new(&authority, None, &[]);
+    let mut before = client.connect(instance.source()).unwrap();
+    assert!(before.is_with(&old));
+    assert_eq!(outcome(&before.send(&signed().body(EVENT)).unwrap()), "200");
+
+    // A certificate without its key, as it is while somebody replaces one after the other.
+    instance.landfall().write("crt.pem", &new.crt);
+    instance.wait_until("the mismatch is reported", |instance| {
+        instance.stderr().contains("do not go together")
+    });
+    assert!(client.connect(instance.source()).unwrap().is_with(&old));
+    instance.landfall().write("key.pem", &new.key);
+    instance.wait_until("the new certificate is shown", |instance| {
+        client.connect(instance.source()).unwrap().is_with(&new)
+    });
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+    assert_eq!(outcome(&before.send(&signed().body(EVENT)).unwrap()), "200");
+}
+
+#[test]
+fn clients_need_a_certificate_of_the_right_authority_where_that_is_asked_for() {
+    let landfall = landfall();
+    let [authority, clients] = [Authority::new(), Authority::new()];
+    write(&landfall, &authority.issue());
+    landfall.write("ca.pem", &clients.pem());
+    let settings = r#"
+signature.mode = "off"
+[sources.appcues.tls]
+crt_file = "{dir}/crt.pem"
+key_file = "{dir}/key.pem"
+ca_file = "{dir}/ca.pem"
+verify_certificate = true
+"#;
+    let instance = start_in(landfall, settings);
+    let send = |identity: Option<&Identity>| {
+        let client = TlsClient::new(&authority, identity, &[]);
+        let mut connection = client.connect(instance.source())?;
+        connection.send(&unsigned(PATH).body(EVENT))
+    };
+    assert_eq!(outcome(&send(Some(&clients.issue())).unwrap()), "200");
+    assert!(send(None).is_err());
+    assert!(send(Some(&authority.issue())).is_err());
+}
+
+#[test]
+fn a_handshake_that_does_not_come_is_given_up_and_holds_up_nobody() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    write(&landfall, &authority.issue());
+    let instance = start_tls(landfall, &format!("{TLS}\nlimits.read_timeout_secs = 1"));
+    let started = Instant::now();
+    let mut silent: Vec<_> = (0..20)
+        .map(|_| TcpStream::connect(instance.source()).unwrap())
+        .collect();
+    let client = TlsClient::new(&authority, None, &[]);
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+    for stream in &mut silent {
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        assert_eq!(
+            stream.read(&mut [0; 16]).unwrap(),
+            0,
+            "closed without a word"
+        );
+    }
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_handshake_does_not_hold_up_the_end() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    write(&landfall, &authority.issue());
+    let instance = start_tls(landfall, TLS);
+    let _silent = TcpStream::connect(instance.source()).unwrap();
+    // Accepted after the silent one, so that one is being served too.
+    let client = TlsClient::new(&authority, None, &[]);
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+    let stopped = Instant::now();
+    assert_eq!(instance.terminate().code, Some(0));
+    assert!(
+        stopped.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        stopped.elapsed()
+    );
+}
+
+#[test]
+fn certificates_that_cannot_work_are_refused_by_name() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    write(&landfall, &authority.issue());
+    let other = authority.issue();
+    landfall.write("other.pem", &other.key);
+    landfall.write("text.pem", "no PEM");
+    let crt_file = r#"crt_file = "{dir}/crt.pem""#;
+    let key_file = r#"key_file = "{dir}/key.pem""#;
+    for (tls, problem) in [
+        (format!("{crt_file}, {key_file}"), ""),
+        (r#"enabled = false"#.to_owned(), ""),
+        (crt_file.to_owned(), "tls.key_file"),
+        (key_file.to_owned(), "tls.crt_file"),
+        (
+            format!(r#"{crt_file}, key_file = "{{dir}}/other.pem""#),
+            "do not go together",
+        ),
+        (
+            format!(r#"{crt_file}, key_file = "{{dir}}/absent.pem""#),
+            "/absent.pem: cannot be read",
+        ),
+        (
+            format!(r#"{crt_file}, key_file = "{{dir}}/text.pem""#),
+            "/text.pem: holds no private key",
+        ),
+        (
+            format!(r#"{crt_file}, key_file = "{{dir}}/crt.pem""#),
+            "/crt.pem: holds no private key",
+        ),
+        (
+            format!(r#"crt_file = "{{dir}}/text.pem", {key_file}"#),
+            "/text.pem: holds no certificate",
+        ),
+        (
+            format!("{crt_file}, {key_file}, verify_certificate = true"),
+            "tls.ca_file",
+        ),
+        (
+            format!(r#"{crt_file}, {key_file}, ca_file = "{{dir}}/crt.pem""#),
+            "tls.ca_file",
+        ),
+        (
+            format!(
+                r#"{crt_file}, {key_file}, verify_certificate = true, ca_file = "{{dir}}/text.pem""#
+            ),
+            "/text.pem: holds no certificate",
+        ),
+        (
+            format!("{crt_file}, {key_file}, alpn = []"),
+            "unknown field `alpn`",
+        ),
+    ] {
+        let settings = format!("{SIGNED}\ntls = {{ {tls} }}");
+        let ended = validate(&landfall, &settings);
+        let code = if problem.is_empty() { 0 } else { 78 };
+        assert_eq!(ended.code, Some(code), "{tls}\n{ended}");
+        assert!(ended.stderr.contains(problem), "{tls}\n{ended}");
+        assert!(
+            !ended.stderr.contains(other.key.lines().nth(1).unwrap()),
+            "{ended}"
+        );
+    }
+}
+
+#[test]
+fn tls_that_is_not_enabled_leaves_plain_http() {
+    let instance = start(&format!("{SIGNED}\ntls.enabled = false"));
+    let answer = signed().body(EVENT).send(instance.source());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
