@@ -20,6 +20,8 @@ mod crashes;
 mod credentials;
 #[path = "s3/freshness.rs"]
 mod freshness;
+#[path = "s3/import.rs"]
+mod import;
 #[path = "s3/large_file.rs"]
 mod large_file;
 #[path = "s3/lenient.rs"]

@@ -32,6 +32,7 @@
 mod signature;
 
 mod event;
+mod export;
 mod field;
 mod json;
 
@@ -43,6 +44,7 @@ mod samples;
 pub use catalogue::EVENT_TYPES;
 pub use convert::Mismatch;
 pub use event::{AppcuesEvent, NotAnEvent};
+pub use export::export_to_body;
 pub use field::Field;
 pub use json::Paths;
 pub use samples::{SAMPLES, Sample};

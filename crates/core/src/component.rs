@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,7 +40,9 @@ pub trait Sink: Send {
 }
 
 /// What the configuration of any component can say about itself.
-pub trait Component: fmt::Debug + Send + Sync {
+///
+/// It is `Any`, so that whoever knows a component's own type can get at its settings: `(&*config as &dyn Any)`.
+pub trait Component: Any + fmt::Debug + Send + Sync {
     /// What the component will hold exclusively, so that two that want the same are refused before anything starts.
     fn resources(&self) -> Vec<Resource> {
         Vec::new()

@@ -68,6 +68,38 @@ Examples:
         #[arg(long, default_value = "./lake")]
         uri: String,
     },
+    /// Land Appcues' bulk export: newline-delimited JSON, plain, gzip or zip.
+    ///
+    /// An event is passed over if the lake or the service's journal holds one of the same account, id and event type. So an import
+    /// that was cut off is simply started again. Wait until the webhook's retries of the time that the export covers
+    /// are over: an event that the service accepts after the import began is landed by both.
+    #[command(after_help = "\
+Examples:
+  landfall import --config landfall.toml events.jsonl.gz
+  landfall import --config landfall.toml --sink lake 2026-*.zip
+
+Exit codes: 0 all landed or passed over, 1 some lines are no events (they are named)")]
+    Import {
+        /// Exports; each may be plain, gzip or zip.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The sink whose lake is meant, where several are configured.
+        #[arg(long)]
+        sink: Option<String>,
+    },
+    /// Read what is in the lake's quarantine once more, and land what is an event to this version.
+    ///
+    /// Nothing is removed from the quarantine; what has been replayed is passed over the next time. Events keep the
+    /// received_at that they had.
+    #[command(after_help = "Example:\n  landfall replay --quarantine --config landfall.toml")]
+    Replay {
+        /// The quarantine, which is all that can be replayed.
+        #[arg(long, required = true)]
+        quarantine: bool,
+        /// The sink whose lake is meant, where several are configured.
+        #[arg(long)]
+        sink: Option<String>,
+    },
     /// Look into a journal: the durable buffer of a sink, in data_dir/SINK.
     #[command(subcommand)]
     Journal(Journal),

@@ -1,8 +1,11 @@
 //! The `landfall` command.
 
+mod backfill;
 mod cli;
 mod demo;
+mod import;
 mod journal;
+mod replay;
 mod run;
 mod schema;
 mod send;
@@ -57,6 +60,8 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Send(send) => send::send(send).await,
         Command::Validate { no_environment } => validate::validate(config, no_environment).await,
         Command::Schema { dialect, uri } => schema::print(dialect, &uri),
+        Command::Import { files, sink } => import::import(config, sink.as_deref(), files).await,
+        Command::Replay { sink, .. } => replay::replay_quarantine(config, sink.as_deref()).await,
         Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
         Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
         Command::Completions { shell } => {

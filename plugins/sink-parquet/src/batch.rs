@@ -6,6 +6,7 @@ use landfall_core::{Event, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
 use parquet::errors::Result;
 
+use crate::BatchConfig;
 use crate::dedupe::{Index, Key, Seen};
 use crate::file::File;
 use crate::partition::{PartitionTemplate, date};
@@ -66,6 +67,8 @@ pub(crate) enum Admission<'a> {
     New(&'a mut Index),
     /// Those that were planned, as often as they were.
     Planned(&'a mut HashMap<Key, usize>),
+    /// All of them.
+    All,
 }
 
 impl Admission<'_> {
@@ -79,6 +82,7 @@ impl Admission<'_> {
                 }
                 _ => Seen::Duplicate,
             },
+            Self::All => Seen::Never,
         }
     }
 }
@@ -159,6 +163,13 @@ impl Batch {
     /// When the first of its events was accepted; `None` if it holds none.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         self.received.map(|(oldest, _)| oldest)
+    }
+
+    /// Whether it is to be closed.
+    pub(crate) fn is_full(&self, limits: &BatchConfig) -> bool {
+        self.len() >= limits.max_events as u64
+            || self.bytes() >= limits.max_bytes
+            || self.partitions() >= limits.max_files
     }
 
     /// The positions of the first and last event that were pushed, duplicates included; `None` if there was none.

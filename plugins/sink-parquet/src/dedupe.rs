@@ -24,15 +24,29 @@ impl Key {
 
     /// The key of a body; what is no event is told by its bytes alone.
     pub(crate) fn new(body: &[u8], event: Option<&AppcuesEvent<'_>>) -> Self {
-        let content = leading_u64(&Sha256::digest(body));
-        let identity = event.map_or(content, |event| {
-            let mut identity = Sha256::new();
-            identity.update(event.account_id().unwrap_or_default().as_bytes());
-            identity.update([0]);
-            identity.update(event.id().as_bytes());
-            leading_u64(&identity.finalize())
-        });
-        Self { identity, content }
+        match event {
+            Some(event) => {
+                let account = event.account_id().unwrap_or_default();
+                Self::of(&account, event.id(), body)
+            }
+            None => {
+                let content = leading_u64(&Sha256::digest(body));
+                let identity = content;
+                Self { identity, content }
+            }
+        }
+    }
+
+    /// The key of the event of this account and id that is told from others of the same id by `content`.
+    pub(crate) fn of(account: &str, id: &str, content: &[u8]) -> Self {
+        let mut identity = Sha256::new();
+        identity.update(account.as_bytes());
+        identity.update([0]);
+        identity.update(id.as_bytes());
+        Self {
+            identity: leading_u64(&identity.finalize()),
+            content: leading_u64(&Sha256::digest(content)),
+        }
     }
 
     pub(crate) fn to_bytes(self) -> [u8; Self::LENGTH] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use landfall_core::{BuildError, Health, SinkContext, StateStore};
 use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
@@ -219,6 +220,26 @@ impl Lake {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The whole content of a file.
+    pub(crate) async fn get(&self, name: &str) -> object_store::Result<Bytes> {
+        self.store.get(&self.path(name)).await?.bytes().await
+    }
+
+    /// The names of all Parquet files below `folder`, sorted.
+    pub(crate) async fn files_below(&self, folder: &str) -> object_store::Result<Vec<String>> {
+        let objects = self.store.list(Some(&self.path(folder)));
+        let below_root = |path: Path| {
+            let parts = path.prefix_match(&self.prefix)?;
+            let parts: Vec<_> = parts.map(|part| part.as_ref().to_owned()).collect();
+            Some(parts.join("/"))
+        };
+        let names = objects.try_filter_map(|object| async { Ok(below_root(object.location)) });
+        let mut names: Vec<_> = names.try_collect().await?;
+        names.retain(|name: &String| name.ends_with(".parquet"));
+        names.sort();
+        Ok(names)
     }
 
     /// Deletes files; one that is not there is no error. Tries all, and then gives the first error.

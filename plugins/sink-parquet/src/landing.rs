@@ -22,12 +22,17 @@ pub(crate) async fn land(lake: &Lake, plans: &mut Plans, plan: &Plan, files: &[L
     kill_point("plan");
     persist(lake, "write a batch plan", || plans.begin(plan)).await;
     kill_point("planned");
+    upload(lake, files).await;
+    kill_point("uploaded");
+    note_landed(lake, plans, plan).await;
+}
+
+/// Uploads all files, however long it takes.
+pub(crate) async fn upload(lake: &Lake, files: &[Landing]) {
     let upload = Upload::new(lake, files);
     persist(lake, "upload a batch", || upload.attempt()).await;
     // Whatever was wrong with the store is not any more.
     lake.health().report(None);
-    kill_point("uploaded");
-    note_landed(lake, plans, plan).await;
 }
 
 /// Those of `files` that are in the lake. They are whole, and are never written again: the buffer may have lost since what

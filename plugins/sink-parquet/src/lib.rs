@@ -9,6 +9,7 @@
 //! event of its batch, and appears whole or not at all. A verified body that is no Appcues event lands under
 //! `quarantine/`, with the reason. The columns are those of [`landfall_table`].
 
+mod backfill;
 mod batch;
 mod config;
 mod dedupe;
@@ -22,5 +23,6 @@ mod plan;
 mod sink;
 mod store;
 
+pub use backfill::{Backfill, BackfillError, Copies, Pushed, Quarantined};
 pub use config::{BatchConfig, DeduplicateConfig, ParquetConfig};
 pub use partition::PartitionTemplate;

@@ -421,11 +421,7 @@ impl Open {
             self.acks.extend(item.ack);
             let full = match last {
                 Some(last) => last == item.position,
-                None => {
-                    self.batch.len() >= limits.max_events as u64
-                        || self.batch.bytes() >= limits.max_bytes
-                        || self.batch.partitions() >= limits.max_files
-                }
+                None => self.batch.is_full(limits),
             };
             if full {
                 return Ok(true);

@@ -1,0 +1,131 @@
+//! What `import` and `replay` have in common: events on another way into the lake than through the service.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use landfall_appcues::NotAnEvent;
+use landfall_sink_parquet::{Backfill, Copies, ParquetConfig, Pushed};
+use landfall_topology::decode_record;
+
+use crate::run::load;
+
+/// A backfill of a configured sink, which no other can disturb while it lives.
+pub(crate) struct Opened {
+    pub(crate) backfill: Backfill,
+    /// Where the service keeps what it has accepted for this sink and not landed yet.
+    journal: PathBuf,
+    _lock: File,
+}
+
+impl Opened {
+    /// Passes over copies of what waits in the journal: it is no less there. The service may be running.
+    pub(crate) fn expect_journal(&mut self) -> anyhow::Result<()> {
+        let unreadable = || format!("cannot read the journal {}", self.journal.display());
+        if self.journal.is_dir() {
+            for record in landfall_journal::export(&self.journal).with_context(unreadable)? {
+                if let Some(event) = decode_record(&record.with_context(unreadable)?) {
+                    self.backfill.expect(&event.body);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens the lake of the sink named `sink`, or of the only one that lands Parquet files.
+pub(crate) async fn open(
+    config: Option<&Path>,
+    sink: Option<&str>,
+    copies: Copies,
+) -> anyhow::Result<Opened> {
+    let config = load(config)?;
+    let mut lakes = config.sinks.iter().filter_map(|(id, outer)| {
+        let settings = (&*outer.config as &dyn Any).downcast_ref::<ParquetConfig>()?;
+        sink.is_none_or(|name| name == id).then_some((id, settings))
+    });
+    let (id, settings) = match (lakes.next(), lakes.next(), sink) {
+        (Some(lake), None, _) => lake,
+        (Some(_), Some(_), _) => bail!("several sinks land Parquet files; choose one with --sink"),
+        (None, _, Some(name)) => bail!("there is no sink \"{name}\" that lands Parquet files"),
+        (None, _, None) => bail!("no sink lands Parquet files"),
+    };
+    let lock = lock(&config.data_dir)?;
+    Ok(Opened {
+        backfill: Backfill::open(settings, copies).await?,
+        journal: config.data_dir.join(id),
+        _lock: lock,
+    })
+}
+
+/// Two at a time would not see each other's events.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("backfill.lock");
+    let cannot = || format!("cannot write {}", path.display());
+    fs::create_dir_all(data_dir).with_context(cannot)?;
+    let file = File::create(&path).with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another import or replay is running with data_dir {}",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    }
+}
+
+/// What became of the events so far.
+#[derive(Default)]
+pub(crate) struct Report {
+    landed: u64,
+    copies: u64,
+    /// How many bodies are no event and where the first few are, by reason.
+    broken: BTreeMap<&'static str, (u64, Vec<String>)>,
+}
+
+impl Report {
+    const SHOWN_PLACES: usize = 3;
+
+    pub(crate) fn add(&mut self, pushed: Result<Pushed, NotAnEvent>, place: impl Fn() -> String) {
+        match pushed {
+            Ok(Pushed::Taken) => self.landed += 1,
+            Ok(Pushed::Copy) => self.copies += 1,
+            Err(reason) => self.add_broken(reason.reason(), place),
+        }
+    }
+
+    pub(crate) fn add_broken(&mut self, reason: &'static str, place: impl Fn() -> String) {
+        let (count, places) = self.broken.entry(reason).or_default();
+        *count += 1;
+        if places.len() < Self::SHOWN_PLACES {
+            places.push(place());
+        }
+    }
+
+    pub(crate) fn broken(&self) -> u64 {
+        self.broken.values().map(|(count, _)| count).sum()
+    }
+
+    pub(crate) fn print(&self) -> io::Result<()> {
+        let mut out = stdout().lock();
+        writeln!(out, "landed           {}", self.landed)?;
+        writeln!(
+            out,
+            "passed over      {} of which a copy has landed or will",
+            self.copies
+        )?;
+        for (reason, (count, places)) in &self.broken {
+            let places = places.join(", ");
+            let more = if *count > Self::SHOWN_PLACES as u64 {
+                ", …"
+            } else {
+                ""
+            };
+            writeln!(out, "no event         {count}: {reason} ({places}{more})")?;
+        }
+        Ok(())
+    }
+}

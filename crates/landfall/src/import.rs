@@ -1,0 +1,167 @@
+//! `landfall import`: Appcues' bulk export into the lake.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use flate2::read::MultiGzDecoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use landfall_appcues::export_to_body;
+use landfall_core::{Event, Timestamp};
+use landfall_sink_parquet::Copies;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use zip::ZipArchive;
+
+use crate::backfill::{self, Report};
+
+/// No event is as long; what is longer is no export.
+const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Lines that are read ahead, in lists of so many.
+const LINES_AT_A_TIME: usize = 256;
+
+/// A line of an export.
+struct Line {
+    file: usize,
+    /// Counted from 1 in each file; through all of an archive.
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+pub(crate) async fn import(
+    config: Option<&Path>,
+    sink: Option<&str>,
+    files: Vec<PathBuf>,
+) -> anyhow::Result<()> {
+    let mut opened = backfill::open(config, sink, Copies::SameType).await?;
+    opened.expect_journal()?;
+    let mut size = 0;
+    for file in &files {
+        let metadata = file.metadata();
+        size += metadata
+            .with_context(|| format!("cannot read {}", file.display()))?
+            .len();
+    }
+    let progress = ProgressBar::new(size).with_style(style());
+    let (sender, mut lines) = mpsc::channel(4);
+    let reading = spawn_blocking({
+        let (files, progress) = (files.clone(), progress.clone());
+        move || read_all(&files, &progress, &sender)
+    });
+
+    let mut report = Report::default();
+    while let Some(some) = lines.recv().await {
+        for line in some {
+            let Line {
+                file,
+                number,
+                bytes,
+            } = line;
+            let place = || format!("{}:{number}", files[file].display());
+            let Ok(text) = str::from_utf8(&bytes) else {
+                report.add_broken("not_utf8", place);
+                continue;
+            };
+            if text.trim().is_empty() {
+                continue;
+            }
+            let body = export_to_body(text).into_owned();
+            let event = Event::new(Timestamp::now(), body);
+            report.add(opened.backfill.push(&event).await?, place);
+        }
+    }
+    // Before the end is reported: what was read until a file broke off is worth landing too.
+    opened.backfill.finish().await?;
+    progress.finish_and_clear();
+    report.print()?;
+    reading.await??;
+    if report.broken() > 0 {
+        bail!("{} lines are no events", report.broken());
+    }
+    Ok(())
+}
+
+fn read_all(
+    files: &[PathBuf],
+    progress: &ProgressBar,
+    lines: &mpsc::Sender<Vec<Line>>,
+) -> anyhow::Result<()> {
+    for (index, path) in files.iter().enumerate() {
+        let mut reader = LineReader {
+            file: index,
+            number: 0,
+            lines,
+        };
+        reader
+            .read_file(path, progress)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    Ok(())
+}
+
+struct LineReader<'a> {
+    file: usize,
+    number: u64,
+    lines: &'a mpsc::Sender<Vec<Line>>,
+}
+
+impl LineReader<'_> {
+    /// Reads a file, whichever of the three kinds it is, told by its first bytes.
+    fn read_file(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
+        let mut file = File::open(path)?;
+        let mut magic = Vec::new();
+        file.by_ref().take(4).read_to_end(&mut magic)?;
+        file.seek(SeekFrom::Start(0))?;
+        let file = progress.wrap_read(file);
+        match magic.as_slice() {
+            [0x1f, 0x8b, ..] => self.read_lines(BufReader::new(MultiGzDecoder::new(file)))?,
+            b"PK\x03\x04" => {
+                let mut archive = ZipArchive::new(file)?;
+                for index in 0..archive.len() {
+                    let entry = archive.by_index(index)?;
+                    if entry.is_file() {
+                        self.read_lines(BufReader::new(entry))?;
+                    }
+                }
+            }
+            _ => self.read_lines(BufReader::new(file))?,
+        }
+        Ok(())
+    }
+
+    fn read_lines(&mut self, mut text: impl BufRead) -> io::Result<()> {
+        loop {
+            let mut lines = Vec::with_capacity(LINES_AT_A_TIME);
+            while lines.len() < LINES_AT_A_TIME {
+                let mut bytes = Vec::new();
+                let mut limited = text.by_ref().take(MAX_LINE_BYTES);
+                if limited.read_until(b'\n', &mut bytes)? == 0 {
+                    break;
+                }
+                if bytes.len() as u64 == MAX_LINE_BYTES {
+                    let problem = format!("line {} is longer than any event", self.number + 1);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+                }
+                self.number += 1;
+                bytes.truncate(bytes.trim_ascii_end().len());
+                let (file, number) = (self.file, self.number);
+                lines.push(Line {
+                    file,
+                    number,
+                    bytes,
+                });
+            }
+            // Nobody listens any more: the import has failed, and says why itself.
+            if lines.is_empty() || self.lines.blocking_send(lines).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

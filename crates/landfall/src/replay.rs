@@ -1,0 +1,31 @@
+//! `landfall replay --quarantine`: what an older version could not read, once more.
+
+use std::path::Path;
+
+use indicatif::ProgressBar;
+use landfall_core::Event;
+use landfall_sink_parquet::Copies;
+
+use crate::backfill::{self, Report};
+
+pub(crate) async fn replay_quarantine(
+    config: Option<&Path>,
+    sink: Option<&str>,
+) -> anyhow::Result<()> {
+    let mut opened = backfill::open(config, sink, Copies::SameBytes).await?;
+    let files = opened.backfill.quarantine_files().await?;
+    let progress = ProgressBar::new(files.len() as u64);
+    let mut report = Report::default();
+    for file in progress.wrap_iter(files.iter()) {
+        let bodies = opened.backfill.quarantined(file).await?;
+        for (row, quarantined) in bodies.into_iter().enumerate() {
+            let event = Event::new(quarantined.received_at, quarantined.body);
+            let pushed = opened.backfill.push(&event).await?;
+            report.add(pushed, || format!("{file} row {row}"));
+        }
+    }
+    opened.backfill.finish().await?;
+    progress.finish_and_clear();
+    report.print()?;
+    Ok(())
+}
