@@ -2,9 +2,11 @@ use std::io::Read as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use landfall_testkit::{Authority, Identity, Instance, Landfall, TlsClient};
+use landfall_testkit::{Authority, Identity, Instance, Landfall, Signature, TlsClient, epoch_secs};
 
-use crate::{EVENT, PATH, SIGNED, landfall, outcome, signed, start, start_in, unsigned, validate};
+use crate::{
+    EVENT, PATH, SECRET, SIGNED, landfall, outcome, signed, start, start_in, unsigned, validate,
+};
 
 const TLS: &str = r#"tls = { crt_file = "{dir}/crt.pem", key_file = "{dir}/key.pem" }"#;
 
@@ -39,16 +41,47 @@ fn events_come_over_tls_and_nothing_comes_beside_it() {
 }
 
 #[test]
-fn http_1_1_is_agreed_on_where_the_client_offers_it() {
+fn the_protocol_is_what_the_client_likes_best() {
     let landfall = landfall();
     let authority = Authority::new();
     write(&landfall, &authority.issue());
     let instance = start_tls(landfall, TLS);
+    for (offered, agreed) in [
+        (&["http/1.1"][..], Some("http/1.1")),
+        (&["h2", "http/1.1"], Some("h2")),
+        (&[], None),
+    ] {
+        let client = TlsClient::new(&authority, None, offered);
+        let connection = client.connect(instance.source()).unwrap();
+        assert_eq!(connection.protocol().as_deref(), agreed);
+    }
     let client = TlsClient::new(&authority, None, &["http/1.1"]);
-    let mut connection = client.connect(instance.source()).unwrap();
-    assert_eq!(connection.protocol().as_deref(), Some("http/1.1"));
-    let answer = connection.send(&signed().body(EVENT)).unwrap();
-    assert_eq!(outcome(&answer), "200");
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let now = epoch_secs().to_string();
+    let over_http2 = async {
+        let authority = reqwest::Certificate::from_pem(authority.pem().as_bytes())?;
+        let client = reqwest::Client::builder()
+            .tls_built_in_root_certs(false)
+            .add_root_certificate(authority)
+            .resolve("localhost", instance.source())
+            .build()?;
+        let url = format!("https://localhost:{}{PATH}", instance.source().port());
+        client
+            .post(url)
+            .header("X-Apc-Signature", Signature::new(SECRET, &now, EVENT).hex())
+            .header("X-Apc-Timestamp", &now)
+            .body(EVENT)
+            .send()
+            .await
+    };
+    let answer = runtime.block_on(over_http2).unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+    assert_eq!(answer.status(), 200);
 }
 
 #[test]
@@ -125,6 +158,22 @@ fn a_handshake_that_does_not_come_is_given_up_and_holds_up_nobody() {
         );
     }
     assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn silent_handshakes_beyond_the_limit_keep_nobody_out() {
+    let landfall = landfall();
+    let authority = Authority::new();
+    write(&landfall, &authority.issue());
+    let instance = start_tls(landfall, &format!("{TLS}\nlimits.max_connections = 3"));
+    let started = Instant::now();
+    let _silent: Vec<_> = (0..20)
+        .map(|_| TcpStream::connect(instance.source()).unwrap())
+        .collect();
+    let client = TlsClient::new(&authority, None, &[]);
+    assert_eq!(send(&instance, &client).unwrap(), "200");
+    // None of them has reached its time-out.
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

@@ -80,3 +80,31 @@ fn decode(authorization: &[u8]) -> Option<Vec<u8>> {
     }
     BASE64.decode(encoded.trim_ascii()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn where_networks_are_allowed_a_request_of_unknown_origin_is_not() {
+        let config = AppcuesConfig {
+            allow_networks: vec!["203.0.113.0/24".parse().unwrap()],
+            ..AppcuesConfig::default()
+        };
+        let access = Access::new(&config);
+        let from = |peer: Option<&str>| {
+            let (mut head, ()) = Request::new(()).into_parts();
+            if let Some(peer) = peer {
+                let peer: SocketAddr = peer.parse().unwrap();
+                head.extensions.insert(peer);
+            }
+            access.check_network(&head).is_ok()
+        };
+        assert!(from(Some("203.0.113.5:1")));
+        assert!(from(Some("[::ffff:203.0.113.5]:1")));
+        assert!(!from(Some("203.0.114.5:1")));
+        assert!(!from(None));
+    }
+}

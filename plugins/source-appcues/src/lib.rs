@@ -4,7 +4,7 @@
 //! that is dropped or refused becomes a 503, so that Appcues may send it again.
 //!
 //! ```text
-//! accept ─▶ path, method, headers ─▶ body (bounded) ─▶ signature ─▶ Delivery ─▶ Ack ─▶ 200
+//! accept ─▶ (TLS) ─▶ network, path, method, headers ─▶ body (bounded) ─▶ signature, account ─▶ Delivery ─▶ Ack ─▶ 200
 //! ```
 //!
 //! The source needs nothing else of Landfall. In a pipeline of your own:
