@@ -41,7 +41,7 @@ pub mod convert;
 
 mod samples;
 
-pub use catalogue::EVENT_TYPES;
+pub use catalogue::{EVENT_TYPES, EventType, Origin};
 pub use convert::Mismatch;
 pub use event::{AppcuesEvent, NotAnEvent};
 pub use export::export_to_body;

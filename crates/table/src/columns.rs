@@ -1,3 +1,5 @@
+use std::fmt;
+
 use landfall_appcues::Field;
 
 use crate::derive::{self, Derive};
@@ -107,6 +109,20 @@ pub(crate) const ANSWER_FIELDS: [(&str, Kind, &str); 5] = [
     ("label", Kind::Text, "label"),
     ("value", Kind::Text, "value"),
 ];
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "string",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Boolean => "boolean",
+            Self::Timestamp => "timestamp(ms, UTC)",
+            Self::Texts => "list<string>",
+            Self::Answers => "list<struct>",
+        })
+    }
+}
 
 impl Column {
     /// Where its values come from: paths in the body, or a sentence.

@@ -1,4 +1,4 @@
-use crate::columns::{COLUMNS, Kind};
+use crate::columns::COLUMNS;
 
 /// The events table as text: one line a column, with its type, whether it can be null, its origin and its meaning.
 pub fn describe() -> String {
@@ -6,25 +6,13 @@ pub fn describe() -> String {
     let rows = COLUMNS.iter().map(|column| {
         [
             column.name.to_owned(),
-            type_name(column.kind).to_owned(),
+            column.kind.to_string(),
             if column.nullable { "yes" } else { "no" }.to_owned(),
             column.from(),
             column.meaning.to_owned(),
         ]
     });
     align(&[vec![header], rows.collect()].concat())
-}
-
-const fn type_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "string",
-        Kind::Int32 => "int32",
-        Kind::Int64 => "int64",
-        Kind::Boolean => "boolean",
-        Kind::Timestamp => "timestamp(ms, UTC)",
-        Kind::Texts => "list<string>",
-        Kind::Answers => "list<struct>",
-    }
 }
 
 /// Sets rows of cells in columns, two blanks apart, each as wide as its widest cell.

@@ -1,4 +1,4 @@
--- The Net Promoter Score of each survey. Not by event type: surveys of newer kinds come as 'other', with their score.
+-- The Net Promoter Score of each survey.
 CREATE EXTERNAL TABLE IF NOT EXISTS events
 STORED AS PARQUET
 PARTITIONED BY (date)

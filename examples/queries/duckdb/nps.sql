@@ -1,4 +1,4 @@
--- The Net Promoter Score of each survey. Not by event type: surveys of newer kinds come as 'other', with their score.
+-- The Net Promoter Score of each survey.
 SELECT
   experience_name AS survey,
   count(*) AS responses,
