@@ -1,8 +1,9 @@
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use landfall_testkit::{Instance, Request};
 
@@ -33,44 +34,46 @@ fn a_key_is_rotated_through_files_without_a_lost_event() {
     let address = instance.source();
 
     let key = Mutex::new("old key");
+    let answered = Mutex::new(Vec::new());
     let finished = AtomicBool::new(false);
-    let post = || {
-        let mut outcomes = Vec::new();
-        while !finished.load(Ordering::Relaxed) {
-            let key = *key.lock().unwrap_or_else(PoisonError::into_inner);
+    let appcues = || {
+        // The limit ends it if the test has failed meanwhile.
+        let started = Instant::now();
+        while !finished.load(Ordering::Relaxed) && started.elapsed() < Duration::from_secs(60) {
+            let key = *key.lock().unwrap();
             let request = Request::post(PATH).signed(key, EVENT).body(EVENT);
-            outcomes.push(outcome(&request.send(address)));
+            let outcome = outcome(&request.send(address));
+            answered.lock().unwrap().push((key, outcome));
         }
-        outcomes
     };
-    let (outcomes, probes) = thread::scope(|scope| {
-        let appcues = scope.spawn(post);
+    let probes = thread::scope(|scope| {
+        scope.spawn(appcues);
         let mut probes = 0;
-        let mut wait_until = |what: &str, secret: &str, expected: &str| {
-            instance.wait_until(what, |instance| {
+        let mut wait_until_answered = |instance: &mut Instance, secret: &str, expected: &str| {
+            instance.wait_until("a key changes", |instance| {
                 let outcome = send(instance, secret);
                 probes += usize::from(outcome == "200");
                 outcome == expected
             });
         };
         replace(&second, "new key\n");
-        wait_until("the new key is known", "new key", "200");
+        wait_until_answered(&mut instance, "new key", "200");
         *key.lock().unwrap() = "new key";
+        instance.wait_until("nothing signed with the old key is on its way", |_| {
+            let answered = answered.lock().unwrap();
+            answered.last().is_some_and(|(key, _)| *key == "new key")
+        });
         replace(&first, "new key\n");
-        // Requests that were signed before must still be answered by now: the sender signs one at a time.
-        wait_until(
-            "the old key is forgotten",
-            "old key",
-            "401 signature_mismatch",
-        );
+        wait_until_answered(&mut instance, "old key", "401 signature_mismatch");
         finished.store(true, Ordering::Relaxed);
-        (appcues.join().unwrap(), probes)
+        probes
     });
+    let answered = answered.into_inner().unwrap();
     assert!(
-        outcomes.iter().all(|outcome| outcome == "200"),
-        "{outcomes:?}"
+        answered.iter().all(|(_, outcome)| outcome == "200"),
+        "{answered:?}"
     );
-    assert_eq!(landed(&instance, "events"), outcomes.len() + probes);
+    assert_eq!(landed(&instance, "events"), answered.len() + probes);
 }
 
 #[test]

@@ -78,8 +78,30 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_claims_it_is_taken_for_nobody_but_itself(
+            claim in r#"[ -~]{0,40}|(,for=1\.1\.1\.1|;|=|"|\\| ){0,6}"#,
+        ) {
+            for (name, appended) in [
+                ("x-forwarded-for", "203.0.113.5"),
+                ("forwarded", "for=203.0.113.5;proto=https"),
+            ] {
+                let value = format!("{claim}, {appended}");
+                let client = client_of("10.0.0.1", &[(name, &value)]);
+                prop_assert_eq!(client.as_deref(), Some("203.0.113.5"));
+            }
+            // A proxy may pass on what the client called it, quoted and escaped.
+            let host = claim.replace('\\', r"\\").replace('"', r#"\""#);
+            let value = format!(r#"for=203.0.113.5;host="{host}""#);
+            let client = client_of("10.0.0.1", &[("forwarded", &value)]);
+            prop_assert!(client.is_none_or(|client| client == "203.0.113.5"));
+        }
+    }
 
     /// The client of a request from `peer`, where 10.0.0.0/8 and fd00::/8 are proxies.
     fn client_of(peer: &str, headers: &[(&'static str, &str)]) -> Option<String> {

@@ -135,7 +135,7 @@ fn read(path: &Path) -> Result<Secret, String> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(format!("has more than {MAX_FILE_BYTES} bytes"));
     }
-    if text.trim_end_matches(['\r', '\n']).is_empty() {
+    if text.trim().is_empty() {
         return Err("is empty".to_owned());
     }
     Ok(Secret::new(text))
@@ -218,7 +218,7 @@ mod tests {
         let files = vec![
             dir.path().join("absent"),
             dir.path().to_owned(),
-            file("empty", b"\r\n"),
+            file("empty", b" \r\n"),
             file("binary", b"\xff"),
             file("large", &vec![b'x'; MAX_FILE_BYTES as usize + 1]),
         ];
