@@ -58,8 +58,25 @@ fn start_in(landfall: Landfall, settings: &str) -> Instance {
 
 /// What `landfall validate` says of `settings`.
 fn validate(landfall: &Landfall, settings: &str) -> Ended {
+    run(landfall, "validate", settings)
+}
+
+/// Asserts that neither a check nor a start takes `settings`, and that both name the problem.
+#[track_caller]
+fn assert_refused(landfall: &Landfall, settings: &str, problem: &str) {
+    for command in ["validate", "run"] {
+        let ended = run(landfall, command, settings);
+        assert_eq!(ended.code, Some(78), "{command} {settings}\n{ended}");
+        assert!(
+            ended.stderr.contains(problem),
+            "{command} {settings}\n{ended}"
+        );
+    }
+}
+
+fn run(landfall: &Landfall, command: &str, settings: &str) -> Ended {
     let config = landfall.write("landfall.toml", &CONFIG.replace("SETTINGS", settings));
-    landfall.run(["validate".as_ref(), "--config".as_ref(), config.as_os_str()])
+    landfall.run([command.as_ref(), "--config".as_ref(), config.as_os_str()])
 }
 
 /// A request that nobody signed.

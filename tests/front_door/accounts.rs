@@ -1,6 +1,6 @@
 use landfall_testkit::Request;
 
-use crate::{assert_outcomes, landed, outcome, start, validate};
+use crate::{assert_outcomes, assert_refused, landed, outcome, start};
 
 const ACCOUNTS: &str = r#"
 signature.secrets = ["for any account"]
@@ -175,8 +175,6 @@ fn accounts_that_cannot_work_are_refused_by_name() {
             "/absent: cannot be read",
         ),
     ] {
-        let ended = validate(&landfall, settings);
-        assert_eq!(ended.code, Some(78), "{settings}\n{ended}");
-        assert!(ended.stderr.contains(problem), "{settings}\n{ended}");
+        assert_refused(&landfall, settings, problem);
     }
 }
