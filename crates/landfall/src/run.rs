@@ -5,6 +5,7 @@ use landfall_core::Shutdown;
 use landfall_sink_parquet::ParquetConfig;
 use landfall_source_appcues::AppcuesConfig;
 use landfall_topology::{Config, ConfigError, Format, Registry, Topology};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What runs when no configuration file is given.
@@ -20,6 +21,7 @@ uri = "./lake"
 "#;
 
 pub(crate) async fn run(config: Option<&Path>) -> anyhow::Result<()> {
+    allow_many_files();
     let topology = Topology::build(load(config)?).await?;
     let (trigger, shutdown) = Shutdown::new();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
@@ -39,6 +41,18 @@ pub(crate) async fn run(config: Option<&Path>) -> anyhow::Result<()> {
     });
     topology.run(shutdown).await?;
     Ok(())
+}
+
+/// Every connection takes a file descriptor, and the usual soft limit is only 1024: takes all that the system allows.
+fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 /// The configuration in `path`, or the default one.
