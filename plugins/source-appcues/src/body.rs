@@ -11,31 +11,52 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::answer::Rejection;
+use crate::slots::Slots;
 
 /// Once a request is refused, this much more of it is read and thrown away, so that a sender who writes the whole body
 /// before reading gets to see the answer instead of a reset.
 pub(crate) const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const DISCARD_TIME: Duration = Duration::from_secs(2);
 
-/// The memory that all bodies together may take up.
-pub(crate) struct Memory(Arc<Semaphore>);
+/// How long those who lose their memory to others may take to give it back.
+const EVICTION_TIME: Duration = Duration::from_secs(1);
+
+/// The memory that all bodies together may take up. When it is used up, requests that wait for the rest of theirs give
+/// way.
+pub(crate) struct Memory {
+    bytes: Arc<Semaphore>,
+    requests: Slots,
+}
 
 /// A part of [`Memory`], given back when dropped.
 pub(crate) type Reserved = OwnedSemaphorePermit;
 
 impl Memory {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    pub(crate) fn new(bytes: usize, requests: Slots) -> Self {
+        Self {
+            bytes: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))),
+            requests,
+        }
     }
 
-    /// `bytes` of it, if there are as many left.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<Reserved, Rejection> {
+    /// `bytes` of it.
+    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reserved, Rejection> {
         let bytes = u32::try_from(bytes).map_err(|_| Rejection::Overloaded)?;
-        let memory = Arc::clone(&self.0);
-        let reserved = memory.try_acquire_many_owned(bytes);
-        reserved.map_err(|_| Rejection::Overloaded)
+        let memory = || Arc::clone(&self.bytes);
+        if let Ok(reserved) = memory().try_acquire_many_owned(bytes) {
+            return Ok(reserved);
+        }
+        if !self.requests.evict() {
+            return Err(Rejection::Overloaded);
+        }
+        let reserved = timeout(EVICTION_TIME, memory().acquire_many_owned(bytes)).await;
+        reserved
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(Rejection::Overloaded)
     }
 
     /// Reads `body` to its end. Memory is reserved for what has come, not for what was announced: announcing is cheap.
@@ -60,7 +81,7 @@ impl Memory {
             if length > limit {
                 return Err(Rejection::TooLarge { limit });
             }
-            reserved.merge(self.reserve(data.len())?);
+            reserved.merge(self.reserve(data.len()).await?);
             if length == data.len() {
                 first = data;
                 continue;
@@ -86,7 +107,7 @@ impl Memory {
         if encoding == Encoding::Identity {
             return Ok(body);
         }
-        let mut most = self.reserve(limit)?;
+        let mut most = self.reserve(limit).await?;
         let inflated = spawn_blocking(move || match encoding.inflate(&body, limit) {
             Ok(inflated) if inflated.len() > limit => Err(Rejection::TooLarge { limit }),
             Ok(inflated) => Ok(Bytes::from(inflated)),
@@ -238,16 +259,16 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_taken_by_what_came_and_given_back_after_it() {
-        let memory = Memory::new(10);
-        let mut reserved = memory.reserve(0).unwrap();
+        let memory = Memory::new(10, Slots::new(1, "taken"));
+        let mut reserved = memory.reserve(0).await.unwrap();
         let frames = ["12", "345", "6"].map(|part| Ok(Frame::data(Bytes::from(part))));
         let frames: [Result<_, std::convert::Infallible>; 3] = frames;
         let mut body = StreamBody::new(futures::stream::iter(frames));
         let read = memory.read(&mut body, 6, &mut reserved).await.unwrap();
         assert_eq!(read, "123456");
-        assert_eq!(memory.0.available_permits(), 4);
+        assert_eq!(memory.bytes.available_permits(), 4);
 
-        let mut more = memory.reserve(0).unwrap();
+        let mut more = memory.reserve(0).await.unwrap();
         let mut body = Full::new(Bytes::from("12345"));
         let refused = memory.read(&mut body, 6, &mut more).await;
         assert!(matches!(refused, Err(Rejection::Overloaded)));
@@ -256,6 +277,6 @@ mod tests {
         let refused = memory.read(&mut body, 6, &mut more).await;
         assert!(matches!(refused, Err(Rejection::TooLarge { limit: 6 })));
         drop(more);
-        assert_eq!(memory.0.available_permits(), 10);
+        assert_eq!(memory.bytes.available_permits(), 10);
     }
 }

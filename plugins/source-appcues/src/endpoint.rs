@@ -54,12 +54,13 @@ impl Endpoint {
     }
 
     pub(crate) fn with_gate(gate: Gate, config: &AppcuesConfig, out: DeliverySender) -> Self {
+        let requests = Slots::new(config.limits.max_requests, "requests_in_flight");
         Self(Arc::new(Inner {
             gate,
             decompression: config.decompression,
             max_body_bytes: config.limits.max_body_bytes,
-            requests: Slots::new(config.limits.max_requests),
-            memory: Memory::new(config.limits.max_bytes_in_flight),
+            memory: Memory::new(config.limits.max_bytes_in_flight, requests.clone()),
+            requests,
             refusals: Refusals::default(),
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
@@ -122,7 +123,7 @@ impl Endpoint {
         let admitted = self.0.gate.admit(head)?;
         let encoding = self.encoding(&head.headers)?;
         let slot = self.0.requests.try_take().ok_or(Rejection::Overloaded)?;
-        let mut reserved = self.0.memory.reserve(0)?;
+        let mut reserved = self.0.memory.reserve(0).await?;
         let bytes = tokio::select! {
             biased;
             bytes = self.read(&head.headers, body, &mut reserved) => bytes?,
@@ -180,12 +181,6 @@ impl Endpoint {
         )
         .await;
         read.unwrap_or(Err(Rejection::BodyTimeout))
-            .inspect_err(|rejection| {
-                if matches!(rejection, Rejection::Overloaded) {
-                    // The memory is held by those whose bodies come slowly, if by anybody who need not have it.
-                    self.0.requests.evict();
-                }
-            })
     }
 
     async fn deliver(&self, body: Bytes, reserved: Reserved) -> Result<(), Rejection> {

@@ -98,7 +98,7 @@ impl Source for AppcuesSource {
             );
         }
         let endpoint = Endpoint::with_gate(self.gate, &self.config, out);
-        let connections = Slots::new(self.config.limits.max_connections);
+        let connections = Slots::new(self.config.limits.max_connections, "open_connections");
         let http = Arc::new(Http::new(&self.config.limits, endpoint.clone()));
         let mut tasks = JoinSet::new();
 

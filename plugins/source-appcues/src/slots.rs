@@ -12,6 +12,8 @@ pub(crate) struct Slots(Arc<Shared>);
 
 struct Shared {
     limit: usize,
+    /// The name of the gauge that shows how many are taken.
+    gauge: &'static str,
     state: Mutex<State>,
     /// Somebody may find a slot now.
     room: Notify,
@@ -26,9 +28,10 @@ struct State {
 }
 
 impl Slots {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, gauge: &'static str) -> Self {
         Self(Arc::new(Shared {
             limit,
+            gauge,
             state: Mutex::default(),
             room: Notify::new(),
         }))
@@ -39,6 +42,7 @@ impl Slots {
         let mut state = self.0.state();
         if state.taken < self.0.limit {
             state.taken += 1;
+            metrics::gauge!(self.0.gauge).increment(1);
         } else {
             state.evict()?;
         }
@@ -64,18 +68,26 @@ impl Slots {
         }
     }
 
-    /// Takes the slot of the longest idle away, for the sake of something else that they use up.
-    pub(crate) fn evict(&self) {
+    /// Takes the slot of the longest idle away, for the sake of something else that they use up. Whether there was one.
+    pub(crate) fn evict(&self) -> bool {
         let mut state = self.0.state();
-        if state.evict().is_some() {
-            state.taken -= 1;
+        let evicted = state.evict().is_some();
+        if evicted {
+            self.0.give_back(&mut state);
         }
+        evicted
     }
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self, state: &mut State) {
+        state.taken -= 1;
+        metrics::gauge!(self.gauge).decrement(1);
+        self.room.notify_one();
     }
 }
 
@@ -140,8 +152,7 @@ impl Drop for Place {
         let mut state = self.shared.state();
         // Who lost the slot has none to give back.
         if turn.is_none_or(|turn| state.idle.remove(&turn).is_some()) {
-            state.taken -= 1;
-            self.shared.room.notify_one();
+            self.shared.give_back(&mut state);
         }
     }
 }
@@ -172,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_longest_idle_loses_its_slot_to_the_next_who_comes() {
-        let slots = Slots::new(2);
+        let slots = Slots::new(2, "taken");
         let first = slots.try_take().unwrap();
         let second = slots.try_take().unwrap();
         let third = slots.try_take().unwrap();
@@ -182,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_slot_at_work_is_not_lost_and_idle_anew_after_it() {
-        let slots = Slots::new(2);
+        let slots = Slots::new(2, "taken");
         let first = slots.try_take().unwrap();
         let second = slots.try_take().unwrap();
         let work = first.begin().unwrap();
@@ -196,7 +207,7 @@ mod tests {
 
     #[test]
     fn there_is_no_slot_while_all_are_at_work_and_one_at_once_after_it() {
-        let slots = Slots::new(1);
+        let slots = Slots::new(1, "taken");
         let slot = slots.try_take().unwrap();
         let work = [slot.begin().unwrap(), slot.begin().unwrap()];
         assert!(slots.try_take().is_none());
@@ -208,7 +219,7 @@ mod tests {
 
     #[test]
     fn slots_are_given_back_once_whether_lost_or_not() {
-        let slots = Slots::new(2);
+        let slots = Slots::new(2, "taken");
         let lost = slots.try_take().unwrap();
         let kept = slots.try_take().unwrap();
         let work = kept.begin().unwrap();
@@ -217,7 +228,10 @@ mod tests {
         assert_eq!(slots.0.state().taken, 1, "the work goes on");
         drop(work);
         assert_eq!(slots.0.state().taken, 0);
-        slots.evict();
-        assert_eq!(slots.0.state().taken, 0, "there is nobody to evict");
+        assert!(!slots.evict(), "there is nobody");
+        let lost = slots.try_take().unwrap();
+        assert!(slots.evict() && is_lost(&lost));
+        drop(lost);
+        assert_eq!(slots.0.state().taken, 0);
     }
 }
