@@ -166,6 +166,20 @@ impl Instance {
         self.process.id()
     }
 
+    /// The most memory that it has held so far, in KiB.
+    ///
+    /// # Panics
+    /// If the system does not say.
+    #[track_caller]
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the status of an own child");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.parse().ok())
+            .expect("a peak in kB")
+    }
+
     /// Whether the process has not ended.
     pub fn is_running(&mut self) -> bool {
         self.process.status().is_none()

@@ -32,10 +32,13 @@
     reason = "an unmet expectation in here is a failed test"
 )]
 
+mod connection;
 mod fault_proxy;
 mod files;
+mod http2;
 mod instance;
 mod lenient_store;
+mod limits;
 mod object_store;
 mod outage;
 mod port;
@@ -47,10 +50,13 @@ mod signature;
 mod small_disk;
 mod tls;
 
+pub use connection::Connection;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use files::files_below;
+pub use http2::{Frame, Http2};
 pub use instance::{Instance, Landfall};
 pub use lenient_store::LenientStore;
+pub use limits::allow_many_files;
 pub use object_store::{Object, ObjectStore};
 pub use outage::Outage;
 pub use port::free_address;

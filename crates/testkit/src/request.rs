@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{Signature, epoch_secs};
 
 /// Longer than any answer that a test waits for, such as that of a batch which closes by age.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// One HTTP/1.1 request, written to the socket as it stands here: also when no well-behaved client would send it.
 #[derive(Clone, Debug)]
