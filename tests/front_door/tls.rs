@@ -125,15 +125,22 @@ key_file = "{dir}/key.pem"
 ca_file = "{dir}/ca.pem"
 verify_certificate = true
 "#;
-    let instance = start_in(landfall, settings);
+    let mut instance = start_in(landfall, settings);
+    let source = instance.source();
     let send = |identity: Option<&Identity>| {
         let client = TlsClient::new(&authority, identity, &[]);
-        let mut connection = client.connect(instance.source())?;
+        let mut connection = client.connect(source)?;
         connection.send(&unsigned(PATH).body(EVENT))
     };
     assert_eq!(outcome(&send(Some(&clients.issue())).unwrap()), "200");
     assert!(send(None).is_err());
     assert!(send(Some(&authority.issue())).is_err());
+    instance.wait_until("it says why", |instance| {
+        instance
+            .stderr()
+            .contains("no TLS connection: peer sent no certificates")
+            && instance.metric("component_errors_total") == 2
+    });
 }
 
 #[test]

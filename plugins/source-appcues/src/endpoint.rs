@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -103,6 +104,11 @@ impl Endpoint {
     /// Counts and tells a refusal.
     pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
         self.0.refusals.note(rejection, peer);
+    }
+
+    /// Counts and tells a TLS handshake that failed.
+    pub(crate) fn note_handshake(&self, error: &io::Error, peer: SocketAddr) {
+        self.0.refusals.note_handshake(error, peer);
     }
 
     /// From now on every request is answered 503; those that wait for their acknowledgement still get it.

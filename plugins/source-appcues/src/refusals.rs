@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,16 +21,20 @@ struct Told {
 
 impl Refusals {
     pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
-        let code = rejection.code();
+        self.tell(rejection.code(), &rejection.remedy(), peer);
+    }
+
+    /// Of whoever came as far as a connection only.
+    pub(crate) fn note_handshake(&self, error: &io::Error, peer: SocketAddr) {
+        let why = format_args!("no TLS connection: {error}");
+        self.tell("tls_failed", &why, Some(peer));
+    }
+
+    fn tell(&self, code: &'static str, why: &dyn Display, peer: Option<SocketAddr>) {
         metrics::counter!("component_errors_total", "error_code" => code).increment(1);
         if let Some(left_out) = self.is_due(code, Instant::now()) {
-            tracing::warn!(
-                code,
-                peer = peer.map(tracing::field::display),
-                left_out,
-                "request refused: {}",
-                rejection.remedy()
-            );
+            let peer = peer.map(tracing::field::display);
+            tracing::warn!(code, peer, left_out, "request refused: {why}");
         }
     }
 

@@ -126,7 +126,8 @@ impl Source for AppcuesSource {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
             while tasks.try_join_next().is_some() {}
-            let (http, tls, mut stopping) = (Arc::clone(&http), self.tls.clone(), shutdown.clone());
+            let (http, endpoint) = (Arc::clone(&http), endpoint.clone());
+            let (tls, mut stopping) = (self.tls.clone(), shutdown.clone());
             tasks.spawn(async move {
                 let Some(tls) = tls else {
                     return http.serve(stream, peer, slot, stopping).await;
@@ -138,11 +139,7 @@ impl Source for AppcuesSource {
                 };
                 match stream {
                     Ok(stream) => http.serve(stream, peer, slot, stopping).await,
-                    Err(error) => {
-                        metrics::counter!("component_errors_total", "error_code" => "tls_failed")
-                            .increment(1);
-                        tracing::debug!(%peer, %error, "no TLS connection");
-                    }
+                    Err(error) => endpoint.note_handshake(&error, peer),
                 }
             });
         }
