@@ -1,8 +1,9 @@
 //! Six query engines read what landed, and agree with answers that were written down by hand.
 //!
-//! The queries are those of `examples/queries`, run as they stand. The events are the documented samples and those of
-//! `engines/events.jsonl`, which hold what engines could differ in: scores as text, times at both ends of a day and in
-//! the hour that comes twice in New York, lists with several answers, with none and with null, users without a name.
+//! The queries are those of `examples/queries`, run as they stand. The events are those of `engines/events.jsonl`, which
+//! hold what engines could differ in: scores as text, times at both ends of a day and in the hour that comes twice in New
+//! York, lists with several answers, with none and with null, users without a name. Beside them lie the documented
+//! samples, in the files that each released version made of them: files with fewer columns stay readable with new ones.
 
 #![expect(
     clippy::expect_used,
@@ -13,7 +14,7 @@
 mod lake;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use landfall_testkit::{Landfall, Request, Signal, files_below, python, workspace_root};
@@ -91,22 +92,28 @@ fn every_engine_answers_every_question_as_expected() {
     assert!(failed.is_empty(), "not as expected: {failed:?}, see above");
 }
 
-/// The documented samples, then the lines of the fixture.
+/// The lines of the fixture.
 fn events() -> Vec<String> {
-    let samples = files_below(&workspace_root().join("crates/appcues/samples"), ".json");
-    assert_eq!(samples.len(), 13);
-    let mut events: Vec<_> = samples
-        .iter()
-        .map(|sample| fs::read_to_string(sample).unwrap())
-        .collect();
     let lines = workspace_root().join("tests/engines/events.jsonl");
-    events.extend(
-        fs::read_to_string(lines)
+    let lines = fs::read_to_string(lines).unwrap();
+    lines.lines().map(str::to_owned).collect()
+}
+
+/// Copies the files of released versions into the lake, and returns how many events they hold.
+fn add_released(lake: &Path) -> usize {
+    let released = workspace_root().join("tests/released");
+    for file in files_below(&released, ".parquet") {
+        let below_version: PathBuf = file
+            .strip_prefix(&released)
             .unwrap()
-            .lines()
-            .map(str::to_owned),
-    );
-    events
+            .iter()
+            .skip(1)
+            .collect();
+        let copy = lake.join(below_version);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&file, &copy).unwrap();
+    }
+    landed_ids(lake).values().sum()
 }
 
 /// Sends each event twice, waits until all are in files, and stops.
@@ -114,6 +121,8 @@ fn land(events: &[String]) -> Landfall {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
     let config = landfall.write("landfall.toml", CONFIG);
+    let released = add_released(&landfall.dir().join("lake"));
+    assert_eq!(released, 13, "the documented samples");
     let mut instance = landfall.start(&config);
     let post = |event: &String| {
         let answer = Request::post("/webhooks/appcues")
@@ -131,11 +140,12 @@ fn land(events: &[String]) -> Landfall {
 
     let lake = instance.dir().join("lake");
     let landed = |lake: &Path| landed_ids(lake).values().sum::<usize>();
-    instance.wait_until("all events are in files", |_| landed(&lake) >= events.len());
+    let expected = released + events.len();
+    instance.wait_until("all events are in files", |_| landed(&lake) >= expected);
     let (ended, landfall) = instance.stop(Signal::TERM);
     assert_eq!(ended.code, Some(0), "{ended}");
 
-    assert_eq!(landed(&lake), events.len(), "an event was doubled");
+    assert_eq!(landed(&lake), expected, "an event was doubled");
     let files = files_below(&lake.join("events"), ".parquet");
     assert!(
         files.len() >= 15,

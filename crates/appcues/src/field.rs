@@ -34,6 +34,9 @@ fields! {
 
     Context => "context",
     ContextUrl => "context.url",
+    ContextAppId => "context.app_id",
+    ContextAppVersion => "context.app_version",
+    ContextScreenTitle => "context.screen_title",
 
     Attributes => "attributes",
     SessionId => "attributes.sessionId",
@@ -73,12 +76,38 @@ fields! {
     Trigger => "attributes.trigger",
     ErrorId => "attributes.errorId",
     Message => "attributes.message",
+    ExperimentId => "attributes.experimentId",
+    ExperimentGroup => "attributes.experimentGroup",
+    ExperimentExperienceId => "attributes.experimentExperienceId",
+    FromExperienceId => "attributes.fromExperienceId",
+    // As iOS and as Android write it.
+    FrameId => "attributes.frameID",
+    AndroidFrameId => "attributes.frameId",
+    ScreenTitle => "attributes.screenTitle",
 
     AttributesContext => "attributes.context",
     AttributesContextUrl => "attributes.context.url",
 
     Identity => "attributes._identity",
     IdentitySessionId => "attributes._identity._sessionId",
+    IdentityOperatingSystem => "attributes._identity._operatingSystem",
+    IdentityOsVersion => "attributes._identity._osVersion",
+    IdentityAppId => "attributes._identity._appId",
+    IdentityAppVersion => "attributes._identity._appVersion",
+    IdentitySdkVersion => "attributes._identity._sdkVersion",
+    IdentityLocalId => "attributes._identity._localId",
+    IdentityDeviceType => "attributes._identity._deviceType",
+    IdentityDeviceModel => "attributes._identity._deviceModel",
+
+    Device => "attributes._device",
+    DeviceOperatingSystem => "attributes._device._operatingSystem",
+    DeviceOsVersion => "attributes._device._osVersion",
+    DeviceAppId => "attributes._device._appId",
+    DeviceAppVersion => "attributes._device._appVersion",
+    DeviceSdkVersion => "attributes._device._sdkVersion",
+    DeviceId => "attributes._device._deviceId",
+    DeviceType => "attributes._device._deviceType",
+    DeviceModel => "attributes._device._deviceModel",
 
     Interaction => "attributes.interaction",
     InteractionCategory => "attributes.interaction.category",
@@ -97,11 +126,12 @@ fields! {
 
 impl Field {
     /// The fields that other fields are in. They have a raw value only if that is not an object.
-    pub const OBJECTS: [Self; 6] = [
+    pub const OBJECTS: [Self; 7] = [
         Self::Context,
         Self::Attributes,
         Self::AttributesContext,
         Self::Identity,
+        Self::Device,
         Self::Interaction,
         Self::InteractionData,
     ];

@@ -50,7 +50,7 @@ pub(crate) enum Origin {
 
 /// The columns in the order of the schema, which is the order of their Parquet field ids. New ones go to the end.
 #[rustfmt::skip]
-pub static COLUMNS: [Column; 48] = [
+pub static COLUMNS: [Column; 62] = [
     rule("event_id", Kind::Text, "id", derive::event_id, "Appcues' id of the event; an NPS score and its feedback share one").required(),
     rule("event_type", Kind::Text, "name and attributes", derive::event_type, "The event type of Landfall's catalogue; other if it has none").required(),
     rule("event_name", Kind::Text, "name", derive::event_name, "The name on the wire").required(),
@@ -99,6 +99,20 @@ pub static COLUMNS: [Column; 48] = [
     rule("error_message", Kind::Text, "attributes.message if name ends in _error", derive::error_message, "What went wrong"),
     Column { name: "conversion_errors", kind: Kind::Texts, nullable: true, meaning: "One entry per value that did not fit its column", origin: Origin::Errors },
     rule("payload", Kind::Text, "the body", derive::payload, "The request body, byte for byte").required(),
+    field("experiment_id", Kind::Text, &[Field::ExperimentId], "The experiment"),
+    field("experiment_group", Kind::Text, &[Field::ExperimentGroup], "The group that the user is in, such as control"),
+    field("experiment_experience_id", Kind::Text, &[Field::ExperimentExperienceId], "What the experiment shows, or holds back"),
+    field("from_experience_id", Kind::Text, &[Field::FromExperienceId], "The experience that led to this one"),
+    field("frame_id", Kind::Text, &[Field::FrameId, Field::AndroidFrameId], "The place in a mobile application that the experience is embedded in"),
+    field("screen_title", Kind::Text, &[Field::ScreenTitle, Field::ContextScreenTitle], "The screen of a mobile application that the user was on"),
+    field("platform", Kind::Text, &[Field::IdentityOperatingSystem, Field::DeviceOperatingSystem], "The device's operating system, such as ios"),
+    field("os_version", Kind::Text, &[Field::IdentityOsVersion, Field::DeviceOsVersion], "Its version"),
+    field("app_id", Kind::Text, &[Field::IdentityAppId, Field::DeviceAppId, Field::ContextAppId], "The mobile application, as Appcues numbers it"),
+    field("app_version", Kind::Text, &[Field::IdentityAppVersion, Field::DeviceAppVersion, Field::ContextAppVersion], "Its version"),
+    field("sdk_version", Kind::Text, &[Field::IdentitySdkVersion, Field::DeviceSdkVersion], "The version of Appcues' SDK in it"),
+    field("device_id", Kind::Text, &[Field::DeviceId, Field::IdentityLocalId], "The device"),
+    field("device_type", Kind::Text, &[Field::IdentityDeviceType, Field::DeviceType], "Its type, such as phone"),
+    field("device_model", Kind::Text, &[Field::IdentityDeviceModel, Field::DeviceModel], "Its model"),
 ];
 
 /// The fields of one answer of a form: name, type and key.

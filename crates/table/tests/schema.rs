@@ -1,71 +1,13 @@
 //! The schema as others rely on it. A change here is a change of every table that has been landed.
 
-use landfall_table::{Dialect, ddl, describe, quarantine_schema, schema};
+#![allow(clippy::unwrap_used, reason = "the files are the project's own")]
 
-/// Name, type and nullability in the order of the field ids, which count from 1.
-const COLUMNS: &str = "\
-event_id Utf8 required
-event_type Utf8 required
-event_name Utf8 required
-occurred_at Timestamp(ms, \"UTC\") required
-ingested_at Timestamp(ms, \"UTC\") nullable
-received_at Timestamp(ms, \"UTC\") required
-account_id Utf8 nullable
-user_id Utf8 nullable
-group_id Utf8 nullable
-source Utf8 nullable
-is_anonymous Boolean nullable
-session_id Utf8 nullable
-url Utf8 nullable
-locale_id Utf8 nullable
-locale_name Utf8 nullable
-experience_id Utf8 nullable
-experience_name Utf8 nullable
-experience_type Utf8 nullable
-experience_version Int64 nullable
-experience_instance_id Utf8 nullable
-step_id Utf8 nullable
-step_type Utf8 nullable
-step_name Utf8 nullable
-step_index Utf8 nullable
-step_number Int32 nullable
-step_child_id Utf8 nullable
-step_child_number Int32 nullable
-interaction_type Utf8 nullable
-interaction_category Utf8 nullable
-interaction_destination Utf8 nullable
-interaction_text Utf8 nullable
-form_id Utf8 nullable
-form_responses List nullable
-item_id Utf8 nullable
-item_label Utf8 nullable
-item_index Int32 nullable
-nps_score Int32 nullable
-previous_nps_score Int32 nullable
-previous_nps_score_at Timestamp(ms, \"UTC\") nullable
-nps_feedback Utf8 nullable
-workflow_id Utf8 nullable
-workflow_task_id Utf8 nullable
-push_notification_id Utf8 nullable
-trigger Utf8 nullable
-error_id Utf8 nullable
-error_message Utf8 nullable
-conversion_errors List nullable
-payload Utf8 required
-";
-
-/// The fields inside lists, with their ids.
-const NESTED: &str = "\
-form_responses.element 1001 Struct nullable
-form_responses.element.field_id 1002 Utf8 nullable
-form_responses.element.field_type 1003 Utf8 nullable
-form_responses.element.field_required 1004 Boolean nullable
-form_responses.element.label 1005 Utf8 nullable
-form_responses.element.value 1006 Utf8 nullable
-conversion_errors.element 1007 Utf8 nullable
-";
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_schema::{DataType, Field};
+use landfall_table::{Dialect, ddl, describe, quarantine_schema, schema};
 
 fn type_name(data_type: &DataType) -> String {
     match data_type {
@@ -83,39 +25,70 @@ fn nullability(field: &Field) -> &'static str {
     }
 }
 
-fn nested_lines(path: &str, data_type: &DataType, lines: &mut String) {
-    let fields = match data_type {
-        DataType::List(element) => vec![element.clone()],
-        DataType::Struct(fields) => fields.to_vec(),
-        _ => return,
-    };
+/// Adds a line for each of `fields` and for what is in it: id, path, type and nullability.
+fn add_lines<'a>(
+    parent: &str,
+    fields: impl IntoIterator<Item = &'a Arc<Field>>,
+    lines: &mut Vec<String>,
+) {
     for field in fields {
-        let path = format!("{path}.{}", field.name());
+        let path = format!("{parent}{}", field.name());
         let id = &field.metadata()["PARQUET:field_id"];
-        let (data_type, null) = (type_name(field.data_type()), nullability(&field));
-        lines.push_str(&format!("{path} {id} {data_type} {null}\n"));
-        nested_lines(&path, field.data_type(), lines);
+        let (data_type, null) = (type_name(field.data_type()), nullability(field));
+        lines.push(format!("{id} {path} {data_type} {null}"));
+        let parent = format!("{path}.");
+        match field.data_type() {
+            DataType::List(element) => add_lines(&parent, [element], lines),
+            DataType::Struct(fields) => add_lines(&parent, fields, lines),
+            _ => {}
+        }
     }
 }
 
+/// The schema that each released version had, by its file's path.
+fn released() -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/released");
+    let versions = fs::read_dir(folder).unwrap();
+    versions
+        .map(|version| version.unwrap().path().join("schema.txt"))
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
 #[test]
-fn the_columns_are_as_written_down_here() {
-    let mut lines = String::new();
+fn the_ids_of_columns_count_from_1_in_their_order() {
     for (field, id) in schema().fields().iter().zip(1..) {
-        let (data_type, null) = (type_name(field.data_type()), nullability(field));
-        lines.push_str(&format!("{} {data_type} {null}\n", field.name()));
         assert_eq!(field.metadata()["PARQUET:field_id"], format!("{id}"));
     }
-    assert_eq!(lines, COLUMNS);
 }
 
+/// At a release, `tests/released` gets a folder for the version: its schema, as `lines` has it here, and its files.
 #[test]
-fn the_nested_fields_are_as_written_down_here() {
-    let mut lines = String::new();
-    for field in schema().fields() {
-        nested_lines(field.name(), field.data_type(), &mut lines);
+fn the_schema_has_only_grown_since_each_release() {
+    let mut lines = Vec::new();
+    add_lines("", schema().fields(), &mut lines);
+    let releases = released();
+    assert!(!releases.is_empty());
+    for (path, released) in &releases {
+        let released: Vec<_> = released.lines().collect();
+        for line in &released {
+            let kept = lines.iter().any(|now| now == line);
+            assert!(
+                kept,
+                "{line:?} of {} has changed or is gone",
+                path.display()
+            );
+        }
+        for line in &lines {
+            let is_new = !released.contains(&line.as_str());
+            let fits = !is_new || line.ends_with("nullable");
+            assert!(
+                fits,
+                "{line:?} is not in {}, whose files have no value for it",
+                path.display()
+            );
+        }
     }
-    assert_eq!(lines, NESTED);
 }
 
 #[test]

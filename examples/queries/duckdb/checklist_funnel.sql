@@ -13,7 +13,7 @@ WITH steps AS (
       WHEN 'checklist_item_completed' THEN item_label
       ELSE replace(event_type, 'checklist_', '')
     END AS step
-  FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
+  FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true, union_by_name = true)
   WHERE event_type LIKE 'checklist_%'
 )
 SELECT checklist, step, count(DISTINCT user_id) AS users

@@ -5,6 +5,6 @@ SELECT
   count(DISTINCT user_id) AS users,
   min(date) AS first_day,
   max(date) AS last_day
-FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
+FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true, union_by_name = true)
 GROUP BY event_type
 ORDER BY event_type;

@@ -8,6 +8,6 @@ SELECT
   url,
   is_anonymous,
   nps_score
-FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
+FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true, union_by_name = true)
 WHERE user_id = 'アキ'
 ORDER BY occurred_at, event_id;

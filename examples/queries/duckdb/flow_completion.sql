@@ -7,7 +7,7 @@ SELECT
   count(*) FILTER (WHERE event_type = 'web_flow_skipped') AS skipped,
   count(DISTINCT user_id) AS users,
   round(100 * completed / nullif(started, 0), 1) AS completion_rate
-FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
+FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true, union_by_name = true)
 WHERE event_type IN ('web_flow_started', 'web_flow_completed', 'web_flow_skipped')
 GROUP BY flow
 ORDER BY flow;

@@ -7,7 +7,7 @@ SELECT
   answer.field_required,
   answer.label,
   answer.value
-FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true),
+FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true, union_by_name = true),
   unnest(form_responses) AS answers (answer)
 WHERE answer IS NOT NULL
 ORDER BY occurred_at, answer.field_id;

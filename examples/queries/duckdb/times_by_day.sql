@@ -7,6 +7,6 @@ SELECT
   max(occurred_at) AS last_event,
   min(date_diff('millisecond', occurred_at, ingested_at)) AS min_delay_ms,
   max(date_diff('millisecond', occurred_at, ingested_at)) AS max_delay_ms
-FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true)
+FROM read_parquet('{lake}/events/**/*.parquet', hive_partitioning = true, union_by_name = true)
 GROUP BY date
 ORDER BY date;

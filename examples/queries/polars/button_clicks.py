@@ -3,7 +3,9 @@ from datetime import date
 
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 
 answer = (
     events.filter(pl.col("event_type") == "web_flow_button_clicked", pl.col("date") >= date(2025, 11, 1))

@@ -1,7 +1,9 @@
 # How many users came to each step of each checklist.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 kind = pl.col("event_type")
 is_item = kind == "checklist_item_completed"
 

@@ -1,7 +1,9 @@
 # How many events of each type there are, of how many users, and on which days.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 
 answer = (
     events.group_by("event_type")

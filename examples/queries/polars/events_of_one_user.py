@@ -1,7 +1,9 @@
 # All that one user did.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 
 answer = (
     events.filter(pl.col("user_id") == "アキ")

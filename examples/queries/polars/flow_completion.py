@@ -2,7 +2,9 @@
 # The rate is null when nothing was started.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 kind = pl.col("event_type")
 started, completed = pl.col("started"), pl.col("completed")
 

@@ -1,7 +1,9 @@
 # One row for each answer that was given in a form.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 
 answer = (
     events.select("occurred_at", "user_id", "form_id", answer="form_responses")

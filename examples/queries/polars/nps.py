@@ -1,7 +1,9 @@
 # The Net Promoter Score of each survey.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 score = pl.col("nps_score")
 
 answer = (

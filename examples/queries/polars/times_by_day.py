@@ -2,7 +2,9 @@
 # a delay can be negative, or hours.
 import polars as pl
 
-events = pl.scan_parquet("{lake}/events/**/*.parquet", hive_partitioning=True)
+events = pl.scan_parquet(
+    "{lake}/events/**/*.parquet", hive_partitioning=True, missing_columns="insert", extra_columns="ignore"
+)
 delay_ms = (pl.col("ingested_at") - pl.col("occurred_at")).dt.total_milliseconds()
 
 answer = (

@@ -1,0 +1,13 @@
+-- How many users are in each group of each experiment. Landfall 0.1.0 had no column for it: older files lack it.
+CREATE OR REPLACE TEMPORARY VIEW events
+USING parquet
+OPTIONS (path '{lake}/events', mergeSchema 'true');
+
+SELECT
+  experiment_id AS experiment,
+  experiment_group,
+  count(DISTINCT user_id) AS users
+FROM events
+WHERE experiment_id IS NOT NULL
+GROUP BY experiment_id, experiment_group
+ORDER BY experiment_id, experiment_group;
