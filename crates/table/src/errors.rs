@@ -16,15 +16,14 @@ impl Errors {
 
     /// Records that the value at `path` did not fit. What two columns share is recorded once.
     pub(crate) fn record(&mut self, path: impl Display, mismatch: Mismatch<'_>) {
-        match self.texts.len() {
-            ..Self::LIMIT => {
-                let text = format!("{path}: {mismatch}");
-                if !self.texts.contains(&text) {
-                    self.texts.push(text);
-                }
-            }
-            Self::LIMIT => self.texts.push("and more".to_owned()),
-            _ => {}
+        if self.texts.len() > Self::LIMIT {
+            return;
+        }
+        let text = format!("{path}: {mismatch}");
+        if !self.texts.contains(&text) {
+            let is_room = self.texts.len() < Self::LIMIT;
+            self.texts
+                .push(if is_room { text } else { "and more".to_owned() });
         }
     }
 
