@@ -1,7 +1,7 @@
 //! Any bytes, and any damage to a real segment, read as a segment of the journal:
 //!
 //! ```console
-//! $ cargo +nightly fuzz run journal_segment
+//! $ cargo xtask fuzz journal_segment
 //! ```
 //!
 //! Nothing may panic, and no record may come out that was not appended.
@@ -34,7 +34,9 @@ fn segment(payloads: &[Vec<u8>]) -> Vec<u8> {
     let mut files = std::fs::read_dir(dir.path()).expect("the journal's folder");
     let path = files.find_map(|file| {
         let path = file.ok()?.path();
-        path.extension().is_some_and(|extension| extension == "seg").then_some(path)
+        path.extension()
+            .is_some_and(|extension| extension == "seg")
+            .then_some(path)
     });
     std::fs::read(path.expect("one segment")).expect("its bytes")
 }

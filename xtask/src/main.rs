@@ -1,6 +1,7 @@
 //! The workspace's own commands, run as `cargo xtask <command>`.
 
 mod bench;
+mod fuzz;
 mod services;
 mod step;
 mod test;
@@ -20,7 +21,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum XtaskCommand {
-    /// Install what the tests need, then check format, lints and documentation and run all tests
+    /// Install what the tests need, then check format, lints and documentation, run all tests, and fuzz for seconds
     Test,
     /// Measure the release binary: events a second, CPU an event, answer times
     Bench {
@@ -29,6 +30,14 @@ enum XtaskCommand {
         connections: Vec<usize>,
         /// How long each measurement sends at most
         #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    /// Look for inputs from outside that break what reads them, with libFuzzer
+    Fuzz {
+        /// A target of fuzz/fuzz_targets; all of them, one after the other, without it
+        target: Option<String>,
+        /// How long each is fuzzed
+        #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
     /// What the tests need beside Rust
@@ -51,6 +60,9 @@ fn main() -> ExitCode {
             connections,
             seconds,
         } => bench::run_all(&connections, Duration::from_secs(seconds)),
+        XtaskCommand::Fuzz { target, seconds } => {
+            fuzz::run_long(target.as_deref(), Duration::from_secs(seconds))
+        }
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
         XtaskCommand::Services(ServicesCommand::Start) => services::start(),
     };

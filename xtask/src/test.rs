@@ -2,8 +2,8 @@ use std::env;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::services;
 use crate::step::{announced, readable, run, workspace_root};
+use crate::{fuzz, services};
 
 /// One of cargo's checks.
 struct Check {
@@ -68,6 +68,9 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
         let took = announced(&title, || run(&mut command, check.advice))?;
         times.push((check.name, took));
     }
+
+    let took = announced("fuzz, some seconds each", fuzz::run_short)?;
+    times.push(("fuzz", took));
 
     let times: Vec<_> = times
         .iter()

@@ -207,7 +207,7 @@ fn read_digest(text: &[u8]) -> Option<[u8; 32]> {
 fn read_timestamp(text: &[u8]) -> Option<i64> {
     let text = str::from_utf8(text).ok()?;
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let time: jiff::Timestamp = text.parse().ok()?;
+        let time: jiff::Timestamp = is_rfc3339(text.as_bytes()).then(|| text.parse().ok())??;
         return Some(time.as_millisecond());
     }
     // Each range ends in the year 5138 of its unit, and the next one begins in 1973.
@@ -217,6 +217,31 @@ fn read_timestamp(text: &[u8]) -> Option<i64> {
         micros @ ..100_000_000_000_000_000 => Some(micros / 1000),
         _ => None,
     }
+}
+
+/// Whether `text` is written as RFC 3339 writes a time, to its last digit.
+///
+/// jiff also reads shorter forms. Were these times here, the colon between timestamp and body could be moved: who signs
+/// `…T21:48:36+02:00` and a body would have signed `…T21:48:36+02` and the body `00:…` too.
+fn is_rfc3339(text: &[u8]) -> bool {
+    let is_like = |text: &[u8], pattern: &[u8]| {
+        let fits = |(byte, wanted): (&u8, &u8)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            b'T' | b'Z' => byte.eq_ignore_ascii_case(wanted),
+            b'+' => matches!(byte, b'+' | b'-'),
+            _ => byte == wanted,
+        };
+        text.len() == pattern.len() && text.iter().zip(pattern).all(fits)
+    };
+    const DATE_TIME: &[u8] = b"0000-00-00T00:00:00";
+    let Some((date_time, rest)) = text.split_at_checked(DATE_TIME.len()) else {
+        return false;
+    };
+    let offset = rest.strip_prefix(b".").map_or(rest, |fraction| {
+        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit());
+        &fraction[digits.count()..]
+    });
+    is_like(date_time, DATE_TIME) && (is_like(offset, b"Z") || is_like(offset, b"+00:00"))
 }
 
 #[cfg(test)]

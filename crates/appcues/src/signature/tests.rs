@@ -106,6 +106,12 @@ fn a_timestamp_that_is_no_time_is_malformed_whatever_the_tolerance() {
         "soon",
         "99999999999999999999",
         "1684439316408:{}",
+        "2023-05-18",
+        "2023-05-18T19:48:36",
+        // What a longer timestamp begins with, so that the rest of it could be taken for the begin of the body.
+        "2023-05-18T21:48:36+02",
+        "2023-05-18T19:48:36Z[UTC",
+        "20230518T194836Z",
     ];
     for timestamp in no_time {
         for tolerance_secs in [0, 300] {
