@@ -53,6 +53,14 @@ Examples:
   landfall send --url … --secret … event.json        one event of your own
   landfall send --url … --secret … --count 10000 --rate 500")]
     Send(Send),
+    /// Make up requests as an application with Appcues would cause them, for demonstrations, tests and benchmarks.
+    ///
+    /// One file for each day on which they are sent, one JSON object a line with the body and the headers of a request. The
+    /// same arguments give the same bytes.
+    #[command(
+        after_help = "Example:\n  landfall generate --days 30 --users 200 --seed 1 --out traffic"
+    )]
+    Generate(Generate),
     /// Check a configuration: the file, the environment, the ports and whether the storage can be written.
     Validate {
         /// Only the file and its variables: neither ports nor data_dir nor storage. For a host where the service runs.
@@ -144,6 +152,28 @@ pub(crate) struct Send {
     /// Events a second, from 0.001; as fast as they are answered if it is not given.
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Generate {
+    /// How many days the people use the application; devices that were offline send up to two days later.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: u32,
+    /// How many people there are.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) users: u32,
+    /// Another seed, other people.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The first day, UTC.
+    #[arg(long, default_value = "2026-06-01")]
+    pub(crate) from: jiff::civil::Date,
+    /// Sign with this account secret key; without it there are no signatures.
+    #[arg(long, env = "APPCUES_WEBHOOK_SECRET", hide_env_values = true)]
+    pub(crate) secret: Option<String>,
+    /// The directory to write to.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
 }
 
 fn rate(text: &str) -> Result<f64, String> {

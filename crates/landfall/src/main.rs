@@ -3,6 +3,7 @@
 mod backfill;
 mod cli;
 mod demo;
+mod generate;
 mod import;
 mod journal;
 mod replay;
@@ -57,6 +58,7 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => run::run(config).await,
         Command::Demo { dir } => demo::demo(dir).await,
+        Command::Generate(generate) => generate::generate(generate),
         Command::Send(send) => send::send(send).await,
         Command::Validate { no_environment } => validate::validate(config, no_environment).await,
         Command::Schema { dialect, uri } => schema::print(dialect, &uri),

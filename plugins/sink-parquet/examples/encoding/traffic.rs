@@ -1,5 +1,6 @@
 //! Realistic events, the same from the same seed.
 
+use landfall_traffic::Random;
 use serde_json::{Value, json};
 
 use crate::Options;
@@ -12,16 +13,16 @@ pub(crate) struct Arrival {
 
 /// Sessions of users who begin at any time and do a few things each, cut to the window and put in the order of arrival.
 pub(crate) fn traffic(options: &Options) -> Vec<Arrival> {
-    let random = &mut Random(options.seed);
+    let random = &mut Random::new(options.seed);
     let users: Vec<(String, Option<String>)> = (0..options.users)
         .map(|n| match random.below(20) {
             0 => (
                 format!("user-{}", 10_000 + n),
                 Some(format!("company-{}", n % 300)),
             ),
-            1 => (format!("{:024x}", random.next()), None),
+            1 => (format!("{:024x}", random.next_u64()), None),
             2 => (
-                format!("g{:x}", random.next() >> 40),
+                format!("g{:x}", random.next_u64() >> 40),
                 Some(format!("company-{}", n % 300)),
             ),
             _ => (format!("anon:{}", random.uuid()), None),
@@ -366,58 +367,17 @@ fn experience(random: &mut Random, steps: usize) -> Experience {
     }
 }
 
-/// Small and the same everywhere: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn between(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % (high - low) as u64) as i64
-    }
-
-    fn percent(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Small numbers far more often than large ones, as with people and pages.
-    fn skewed(&mut self, limit: usize) -> usize {
-        ((self.fraction().powi(2)) * limit as f64) as usize
-    }
-
+trait Habits {
     /// A delay in milliseconds with a long tail.
+    fn delay(&mut self, least: i64, mean: f64, most: i64) -> i64;
+
+    /// From `least` to `most` words.
+    fn words(&mut self, least: usize, most: usize) -> String;
+}
+
+impl Habits for Random {
     fn delay(&mut self, least: i64, mean: f64, most: i64) -> i64 {
         (least + (-(1.0 - self.fraction()).ln() * mean) as i64).min(most)
-    }
-
-    fn uuid(&mut self) -> String {
-        let (a, b) = (self.next(), self.next());
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            a >> 32,
-            a >> 16 & 0xFFFF,
-            a & 0xFFF,
-            b >> 48 & 0x3FFF | 0x8000,
-            b & 0xFFFF_FFFF_FFFF,
-        )
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
     }
 
     fn words(&mut self, least: usize, most: usize) -> String {
