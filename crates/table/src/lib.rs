@@ -33,6 +33,7 @@ mod schema;
 
 mod ddl;
 mod describe;
+mod views;
 
 pub use columns::{COLUMNS, Column, Kind};
 pub use ddl::{Dialect, UnknownDialect, ddl};
@@ -40,3 +41,4 @@ pub use describe::describe;
 pub use events::EventsBuilder;
 pub use quarantine::{QuarantineBuilder, quarantine_schema};
 pub use schema::schema;
+pub use views::views;
