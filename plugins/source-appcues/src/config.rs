@@ -128,7 +128,7 @@ impl Component for AppcuesConfig {
             }
         }
         problems.extend(access::problems(self));
-        problems.extend(self.limits.problems());
+        problems.extend(self.limits.problems(self.decompression));
         problems.extend(self.tls.iter().flat_map(Tls::problems));
         problems
     }

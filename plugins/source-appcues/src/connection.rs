@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::OptionFuture;
 use http::Request;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -106,13 +107,28 @@ impl Http {
             let (http, pace) = (Arc::clone(&self), Arc::clone(&pace));
             service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(peer);
-                let begun = http.begin(&pace, &request);
+                let begun = http.begin(&pace, &request).map(Arc::new);
                 let http = Arc::clone(&http);
                 async move {
-                    Ok::<_, Infallible>(match begun {
-                        Ok(_until_answered) => http.endpoint.handle(request).await,
-                        Err(rejection) => http.endpoint.refuse(rejection, Some(peer)),
-                    })
+                    let in_request = match begun {
+                        Ok(in_request) => in_request,
+                        Err(rejection) => {
+                            return Ok::<_, Infallible>(
+                                http.endpoint.refuse(rejection, Some(peer)),
+                            );
+                        }
+                    };
+                    // It is over when it is answered and nobody reads its body any more.
+                    let body_too = Arc::clone(&in_request);
+                    let request = request.map(|body| {
+                        body.map_frame(move |frame| {
+                            let _ = &body_too;
+                            frame
+                        })
+                    });
+                    let answer = http.endpoint.handle(request).await;
+                    drop(in_request);
+                    Ok(answer)
                 }
             })
         };
@@ -138,7 +154,7 @@ impl Http {
             End::Ours(rejection) => (pace.phase().0 == Phase::Head).then_some(rejection),
         };
         if let Some(rejection) = refusal {
-            self.endpoint.note(rejection, Some(peer));
+            self.endpoint.refusals().note(rejection, Some(peer));
         }
         let closed = timeout(DISCARD_TIME, close(stream, refusal));
         tokio::select! {

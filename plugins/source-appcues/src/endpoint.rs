@@ -1,5 +1,4 @@
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::time::timeout;
 use crate::AppcuesConfig;
 use crate::answer::{Rejection, ResponseBody, accepted};
 use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
-use crate::gate::Gate;
+use crate::gate::{Admitted, Gate};
 use crate::refusals::Refusals;
 use crate::slots::Slots;
 
@@ -97,26 +96,21 @@ impl Endpoint {
         rejection: Rejection,
         peer: Option<SocketAddr>,
     ) -> Response<ResponseBody> {
-        self.note(rejection, peer);
+        self.0.refusals.note(rejection, peer);
         rejection.response()
     }
 
-    /// Counts and tells a refusal.
-    pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
-        self.0.refusals.note(rejection, peer);
+    /// Where refusals are counted and told.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
-    /// Counts and tells a TLS handshake that failed.
-    pub(crate) fn note_handshake(&self, error: &io::Error, peer: SocketAddr) {
-        self.0.refusals.note_handshake(error, peer);
-    }
-
-    /// From now on every request is answered 503; those that wait for their acknowledgement still get it.
+    /// From now on every new request is answered 503; those that have come are still taken in and answered.
     pub fn drain(&self) {
         self.out().take();
     }
 
-    /// Drains, and answers 503 to those that wait for their acknowledgement too.
+    /// Drains, and answers 503 to those that have come too.
     pub fn close(&self) {
         self.drain();
         self.0.closed.send_replace(true);
@@ -128,11 +122,33 @@ impl Endpoint {
     {
         let admitted = self.0.gate.admit(head)?;
         let encoding = self.encoding(&head.headers)?;
+        // Whoever comes before the endpoint drains is still served.
+        let out = self.out().clone().ok_or(Rejection::Draining)?;
+        let mut closed = self.0.closed.subscribe();
+        tokio::select! {
+            biased;
+            taken = self.take(&admitted, encoding, &head.headers, body, out) => taken,
+            _ = closed.wait_for(|closed| *closed) => Err(Rejection::Draining),
+        }
+    }
+
+    /// Takes in the body, once its sender has shown that it is worth it.
+    async fn take<B>(
+        &self,
+        admitted: &Admitted,
+        encoding: Encoding,
+        headers: &HeaderMap,
+        body: &mut B,
+        out: DeliverySender,
+    ) -> Result<(), Rejection>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
         let slot = self.0.requests.try_take().ok_or(Rejection::Overloaded)?;
         let mut reserved = self.0.memory.reserve(0).await?;
         let bytes = tokio::select! {
             biased;
-            bytes = self.read(&head.headers, body, &mut reserved) => bytes?,
+            bytes = self.read(headers, body, &mut reserved) => bytes?,
             () = slot.evicted() => return Err(Rejection::Overloaded),
         };
         let _until_answered = slot.begin().ok_or(Rejection::Overloaded)?;
@@ -144,7 +160,7 @@ impl Endpoint {
             .inflate(encoding, verified.into_bytes(), limit, &mut reserved)
             .await?;
         owners.check(&body)?;
-        self.deliver(body, reserved).await
+        self.deliver(body, reserved, out).await
     }
 
     /// How the body is compressed, if that is allowed.
@@ -189,8 +205,12 @@ impl Endpoint {
         read.unwrap_or(Err(Rejection::BodyTimeout))
     }
 
-    async fn deliver(&self, body: Bytes, reserved: Reserved) -> Result<(), Rejection> {
-        let out = self.out().clone().ok_or(Rejection::Draining)?;
+    async fn deliver(
+        &self,
+        body: Bytes,
+        reserved: Reserved,
+        out: DeliverySender,
+    ) -> Result<(), Rejection> {
         let (mut ack, answer) = Ack::channel();
         // The body may wait for longer than the request does.
         ack.hold(reserved);
@@ -200,12 +220,7 @@ impl Endpoint {
             drop(out);
             answer.await
         };
-        let mut closed = self.0.closed.subscribe();
-        let answered = tokio::select! {
-            biased;
-            answered = timeout(self.0.ack_timeout, delivered) => answered,
-            _ = closed.wait_for(|closed| *closed) => return Err(Rejection::Draining),
-        };
+        let answered = timeout(self.0.ack_timeout, delivered).await;
         match answered {
             Ok(Outcome::Durable) => Ok(()),
             Ok(Outcome::Refused(Refusal::Full)) => Err(Rejection::Full),

@@ -30,6 +30,12 @@ impl Refusals {
         self.tell("tls_failed", &why, Some(peer));
     }
 
+    /// Of whoever did not come as far as that, since this machine lacks something.
+    pub(crate) fn note_accept(&self, error: &io::Error) {
+        let why = format_args!("cannot accept a connection: {error}");
+        self.tell("accept_failed", &why, None);
+    }
+
     fn tell(&self, code: &'static str, why: &dyn Display, peer: Option<SocketAddr>) {
         metrics::counter!("component_errors_total", "error_code" => code).increment(1);
         if let Some(left_out) = self.is_due(code, Instant::now()) {

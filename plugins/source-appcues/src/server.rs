@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::{BuildError, DeliverySender, Shutdown, Source, SourceError};
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,6 +20,9 @@ use crate::{AppcuesConfig, Endpoint, SignatureMode};
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
 const DRAIN_TIME: Duration = Duration::from_secs(4);
 const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
 
 /// After an error of `accept` that is not about one connection (no file descriptors left), wait for some to close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -41,6 +45,8 @@ impl AppcuesSource {
         let (gate, tls) = open_files(config)?;
         let listener = std::net::TcpListener::bind(config.address).and_then(|listener| {
             listener.set_nonblocking(true)?;
+            // The 128 of the standard library are soon full when many come at once, and then good ones are kept out too.
+            rustix::net::listen(&listener, BACKLOG)?;
             Ok(listener)
         });
         let listener = listener.map_err(|error| {
@@ -98,7 +104,14 @@ impl Source for AppcuesSource {
             );
         }
         let endpoint = Endpoint::with_gate(self.gate, &self.config, out);
-        let connections = Slots::new(self.config.limits.max_connections, "open_connections");
+        let connections = self.config.limits.max_connections.min(most_connections());
+        if connections < self.config.limits.max_connections {
+            tracing::warn!(
+                connections,
+                "fewer connections than `limits.max_connections`: the system's limit of open files leaves no more"
+            );
+        }
+        let connections = Slots::new(connections, "open_connections");
         let http = Arc::new(Http::new(&self.config.limits, endpoint.clone()));
         let mut tasks = JoinSet::new();
 
@@ -115,8 +128,8 @@ impl Source for AppcuesSource {
             let (stream, peer, slot) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    // Most likely there are too few file descriptors.
+                    endpoint.refusals().note_accept(&error);
+                    // Most likely somebody else has used up the file descriptors.
                     connections.evict();
                     sleep(ACCEPT_BACKOFF).await;
                     continue;
@@ -139,7 +152,7 @@ impl Source for AppcuesSource {
                 };
                 match stream {
                     Ok(stream) => http.serve(stream, peer, slot, stopping).await,
-                    Err(error) => endpoint.note_handshake(&error, peer),
+                    Err(error) => endpoint.refusals().note_handshake(&error, peer),
                 }
             });
         }
@@ -158,6 +171,14 @@ impl Source for AppcuesSource {
         tasks.shutdown().await;
         Ok(())
     }
+}
+
+/// How many connections leave file descriptors for everything else, above all for the journal.
+fn most_connections() -> usize {
+    const FOR_ALL_ELSE: u64 = 512;
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = files - FOR_ALL_ELSE.min(files / 2);
+    usize::try_from(most).unwrap_or(usize::MAX).max(1)
 }
 
 async fn all(tasks: &mut JoinSet<()>) {

@@ -61,7 +61,7 @@ const MOST_HEADER_BYTES: usize = 1024 * 1024;
 
 impl Limits {
     /// Everything that is wrong with them.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(super) fn problems(&self, decompression: bool) -> Vec<String> {
         let mut problems = Vec::new();
         for (name, is_zero) in [
             ("max_body_bytes", self.max_body_bytes == 0),
@@ -88,10 +88,12 @@ impl Limits {
                 problems.push(format!("limits.{name}: must be from {least} to {most}"));
             }
         }
-        if self.max_bytes_in_flight < self.max_body_bytes {
+        // A compressed body is there twice for a while.
+        let copies = 1 + usize::from(decompression);
+        let least = self.max_body_bytes.saturating_mul(copies);
+        if self.max_bytes_in_flight < least {
             problems.push(format!(
-                "limits.max_bytes_in_flight: must be at least max_body_bytes, {}",
-                self.max_body_bytes
+                "limits.max_bytes_in_flight: must be at least {least}, for one body"
             ));
         }
         for (name, secs) in [
