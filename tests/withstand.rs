@@ -27,6 +27,8 @@ mod refusals;
 #[path = "withstand/slow.rs"]
 mod slow;
 
+use std::path::Path;
+
 use landfall_testkit::{Instance, Landfall, Request, Response, Signature, epoch_secs};
 use serde_json::Value;
 
@@ -42,6 +44,12 @@ fn start(source: &str) -> Instance {
 /// As [`start`], with settings of the sink too.
 #[track_caller]
 fn start_with(source: &str, sink: &str) -> Instance {
+    start_program(Path::new(env!("CARGO_BIN_EXE_landfall")), source, sink)
+}
+
+/// As [`start_with`], with something in the place of the binary that starts it.
+#[track_caller]
+fn start_program(program: &Path, source: &str, sink: &str) -> Instance {
     let config = format!(
         r#"
 data_dir = "{{dir}}/data"
@@ -60,8 +68,7 @@ uri = "{{dir}}/lake"
 {sink}
 "#
     );
-    let landfall =
-        Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
+    let landfall = Landfall::new(program).env("APPCUES_WEBHOOK_SECRET", SECRET);
     let config = landfall.write("landfall.toml", &config);
     landfall.start(&config)
 }

@@ -1,10 +1,15 @@
 //! Clients that send slowly, or nothing.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use landfall_testkit::{Connection, Request, allow_many_files};
 
-use crate::{PATH, SECRET, accept, assert_refused, event, plausible_head, refused, signed, start};
+use crate::{
+    PATH, SECRET, accept, assert_refused, event, plausible_head, refused, signed, start,
+    start_program,
+};
 
 /// Half of a request's head.
 const HALF_A_HEAD: &[u8] = b"POST /webhooks/appcues HTTP/1.1\r\nHost: local";
@@ -43,6 +48,30 @@ fn ten_thousand_slow_clients_do_not_keep_a_good_one_out() {
     // Those that were there first made room, and were told if they had begun.
     assert_refused(&slow[0].answer(), 503, "overloaded");
     assert_eq!(slow[1].until_closed(), b"");
+}
+
+#[test]
+fn slow_clients_leave_the_journal_its_files_where_there_are_few() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("landfall-with-few-files");
+    let script = format!(
+        "#!/bin/sh\nulimit -n 300\nexec {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_landfall")
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let instance = start_program(&program, "limits.read_timeout_secs = 600", "");
+    let mut slow = Vec::new();
+    for number in 0..400 {
+        slow.push(Connection::open(instance.source()));
+        if number % 50 == 49 {
+            accept(&instance, &format!("{number}"));
+        }
+    }
+    // Half of the files, but for the one of the good client.
+    let open = instance.metric("open_connections");
+    assert!((140..=150).contains(&open), "{open} connections");
+    assert_eq!(slow[0].until_closed(), b"");
 }
 
 #[test]
@@ -95,6 +124,18 @@ fn a_second_head_must_arrive_in_time_too() {
 }
 
 #[test]
+fn a_refused_body_that_still_comes_begins_no_second_request() {
+    let instance = start("limits = { read_timeout_secs = 1, idle_timeout_secs = 2 }");
+    let mut connection = Connection::open(instance.source());
+    let unsigned = Request::post(PATH).header("Content-Length", "10");
+    connection.send(&unsigned.to_bytes()).unwrap();
+    assert_refused(&connection.answer(), 401, "signature_missing");
+    connection.send(b"0123456789").unwrap();
+    assert_eq!(connection.until_closed(), b"");
+    assert_eq!(refused(&instance, "header_timeout"), 0);
+}
+
+#[test]
 fn a_connection_without_a_byte_is_closed_without_a_word() {
     let instance = start("limits.read_timeout_secs = 1");
     let mut silent = Connection::open(instance.source());
@@ -123,6 +164,9 @@ fn an_old_connection_takes_no_more_requests() {
     let mut busy = Connection::open(instance.source());
     let mut idle = Connection::open(instance.source());
     let started = Instant::now();
+    idle.send(&signed(event("idle").as_bytes()).to_bytes())
+        .unwrap();
+    assert_eq!(idle.answer().status, 200);
     for number in 0.. {
         let request = signed(event(&number.to_string()).as_bytes()).to_bytes();
         // It may be closed between two requests.
@@ -136,7 +180,6 @@ fn an_old_connection_takes_no_more_requests() {
         assert!(started.elapsed() < AT_ONCE, "still taking requests");
     }
     assert!(started.elapsed() >= Duration::from_secs(1));
-    idle.send(b"").unwrap();
     assert_eq!(idle.until_closed(), b"");
 }
 

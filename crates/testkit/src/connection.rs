@@ -2,6 +2,8 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+
 use crate::Response;
 use crate::request::{LIMIT, connect};
 
@@ -27,15 +29,16 @@ impl Connection {
         connect(address).map(|stream| Self(BufReader::new(stream)))
     }
 
-    /// Waits no longer than `limit` for the other side to take or to send something, in place of half a minute.
+    /// Makes this a client that never reads: little fits between the two sides, and a write that finds no more room
+    /// within a second fails.
     ///
     /// # Panics
-    /// If `limit` is zero.
-    pub fn give_up_after(&self, limit: Duration) {
+    /// If the system refuses that.
+    pub fn never_read(&self) {
         let stream = self.0.get_ref();
-        let set = stream.set_read_timeout(Some(limit));
-        set.and_then(|()| stream.set_write_timeout(Some(limit)))
-            .expect("a limit that is not zero");
+        set_socket_recv_buffer_size(stream, 4096).expect("a small buffer");
+        let patience = stream.set_write_timeout(Some(Duration::from_secs(1)));
+        patience.expect("a short time-out");
     }
 
     /// Writes `bytes`.

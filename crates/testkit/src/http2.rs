@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::Connection;
 
@@ -71,12 +70,12 @@ impl Http2 {
         this
     }
 
-    /// As [`Connection::give_up_after`].
+    /// As [`Connection::never_read`].
     ///
     /// # Panics
-    /// If `limit` is zero.
-    pub fn give_up_after(&self, limit: Duration) {
-        self.connection.give_up_after(limit);
+    /// If the system refuses that.
+    pub fn never_read(&self) {
+        self.connection.never_read();
     }
 
     /// Writes one frame.
@@ -84,12 +83,25 @@ impl Http2 {
     /// # Errors
     /// Those of the socket, such as that the other side has closed it.
     pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> io::Result<()> {
+        self.write(&Self::bytes(kind, flags, stream, payload))
+    }
+
+    /// The bytes of one frame.
+    pub fn bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).expect("a frame of less than 4 GiB");
         let mut frame = length.to_be_bytes()[1..].to_vec();
         frame.extend_from_slice(&[kind, flags]);
         frame.extend_from_slice(&stream.to_be_bytes());
         frame.extend_from_slice(payload);
-        self.connection.send(&frame)
+        frame
+    }
+
+    /// Writes `bytes` as they are.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.connection.send(bytes)
     }
 
     /// Writes the headers of a POST to `path`, complete in one frame, and behind them its `body`.
