@@ -95,7 +95,7 @@ fn a_file_that_vanishes_or_is_emptied_leaves_the_last_key_in_use_and_is_reported
         instance.wait_until(problem, |instance| reports(instance, problem) > 0);
         assert_eq!(send(&instance, "old key"), "200");
     }
-    fs::write(&file, "new key").unwrap();
+    replace(&file, "new key");
     instance.wait_until("the new key is known", |instance| {
         send(instance, "new key") == "200"
     });
