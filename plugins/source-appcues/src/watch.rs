@@ -39,23 +39,23 @@ impl<T: Send + Sync + 'static> Watched<T> {
         files: Vec<PathBuf>,
         build: impl Fn(&Contents) -> Result<T, String> + Send + 'static,
     ) -> Result<Self, BuildError> {
-        let mut contents = Contents::new();
-        if let Some(problem) = read_into(&mut contents, &files) {
-            return Err(BuildError(problem));
-        }
-        let first = build(&contents).map_err(BuildError)?;
-        let current = Arc::new(RwLock::new(Arc::new(first)));
-        if files.is_empty() {
+        let mut watch = Watch::new(files, build).map_err(BuildError)?;
+        let current = Arc::clone(&watch.current);
+        if watch.files.is_empty() {
             return Ok(Self {
                 current,
                 _alive: None,
             });
         }
-        let (alive, dropped) = mpsc::channel();
-        let written = Arc::clone(&current);
+        let (alive, dropped) = mpsc::channel::<()>();
+        let looking = move || {
+            while dropped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                watch.look();
+            }
+        };
         thread::Builder::new()
             .name("landfall-watch".to_owned())
-            .spawn(move || watch(&files, contents, &build, &written, &dropped))
+            .spawn(looking)
             .map_err(|error| BuildError(format!("cannot start a thread: {error}")))?;
         Ok(Self {
             current,
@@ -69,41 +69,66 @@ impl<T: Send + Sync + 'static> Watched<T> {
     }
 }
 
-fn watch<T>(
-    files: &[PathBuf],
-    mut used: Contents,
-    build: &impl Fn(&Contents) -> Result<T, String>,
-    current: &RwLock<Arc<T>>,
-    dropped: &mpsc::Receiver<()>,
-) {
-    let mut before = used.clone();
-    let mut said = None;
-    while dropped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        let mut now = used.clone();
-        let mut problem = read_into(&mut now, files);
-        // Read once, it may be half of what somebody is writing.
-        if now != used && now == before {
-            match build(&now) {
+/// What the thread knows.
+struct Watch<T, F> {
+    files: Vec<PathBuf>,
+    build: F,
+    current: Arc<RwLock<Arc<T>>>,
+    /// What the current value was made of.
+    used: Contents,
+    /// What was read the last time.
+    before: Contents,
+    /// The problem that was logged last.
+    said: Option<String>,
+}
+
+impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
+    fn new(files: Vec<PathBuf>, build: F) -> Result<Self, String> {
+        let mut used = Contents::new();
+        if let Some(problem) = read_into(&mut used, &files) {
+            return Err(problem);
+        }
+        Ok(Self {
+            current: Arc::new(RwLock::new(Arc::new(build(&used)?))),
+            files,
+            build,
+            before: used.clone(),
+            used,
+            said: None,
+        })
+    }
+
+    /// Reads the files once more.
+    fn look(&mut self) {
+        let mut now = self.used.clone();
+        let mut problem = read_into(&mut now, &self.files);
+        let before = std::mem::replace(&mut self.before, now.clone());
+        if now != self.used {
+            // Read once, it may be half of what somebody is writing.
+            if now != before {
+                return;
+            }
+            match (self.build)(&now) {
                 Ok(value) => {
-                    *current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
-                    used.clone_from(&now);
-                    tracing::info!(?files, "changed files are in use");
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+                    self.used = now;
+                    tracing::info!(files = ?self.files, "changed files are in use");
                 }
                 Err(error) => problem = Some(error),
             }
         }
-        before = now;
-        if problem != said {
-            match &problem {
-                Some(problem) => {
-                    metrics::counter!("component_errors_total", "error_code" => "file_not_usable")
-                        .increment(1);
-                    tracing::error!(problem, "the last good contents stay in use");
-                }
-                None => tracing::info!(?files, "the files can be used again"),
-            }
-            said = problem;
+        if problem == self.said {
+            return;
         }
+        match &problem {
+            Some(problem) => {
+                metrics::counter!("component_errors_total", "error_code" => "file_not_usable")
+                    .increment(1);
+                tracing::error!(problem, "the last good contents stay in use");
+            }
+            None => tracing::info!(files = ?self.files, "the files can be used again"),
+        }
+        self.said = problem;
     }
 }
 
@@ -143,50 +168,70 @@ fn read(path: &Path) -> Result<Secret, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
-    fn watched(file: &Path) -> Watched<usize> {
-        let path = file.to_owned();
-        Watched::new(vec![path.clone()], move |contents| {
-            let text = contents[&path].expose().trim();
+    /// Watches a file that holds a number.
+    fn watch(file: PathBuf) -> Watch<usize, impl Fn(&Contents) -> Result<usize, String>> {
+        Watch::new(vec![file.clone()], move |contents| {
+            let text = contents[&file].expose().trim();
             text.parse().map_err(|_| "is not a number".to_owned())
         })
         .unwrap()
     }
 
-    fn wait_for(watched: &Watched<usize>, value: usize) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while *watched.get() != value {
-            assert!(Instant::now() < deadline, "{value} never came");
-            thread::sleep(Duration::from_millis(10));
+    /// Looks, and says what the value then is and what the problem.
+    fn look<F: Fn(&Contents) -> Result<usize, String>>(
+        watch: &mut Watch<usize, F>,
+    ) -> (usize, String) {
+        watch.look();
+        let value = **watch.current.read().unwrap();
+        (value, watch.said.clone().unwrap_or_default())
+    }
+
+    #[test]
+    fn a_change_is_taken_once_it_was_read_twice_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("number");
+        fs::write(&file, "1\n").unwrap();
+        let mut watch = watch(file.clone());
+        let looks = [
+            ("1\n", 1),
+            ("2", 1),
+            ("1\n", 1),
+            ("2", 1),
+            ("23", 1),
+            ("23", 23),
+            ("23", 23),
+        ];
+        for (text, value) in looks {
+            fs::write(&file, text).unwrap();
+            assert_eq!(look(&mut watch), (value, String::new()), "{text}");
         }
     }
 
     #[test]
-    fn a_change_is_taken_and_whatever_gives_no_value_changes_nothing() {
+    fn whatever_gives_no_value_leaves_the_last_one_and_is_a_problem_until_it_is_mended() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("number");
-        let (said, saying) = mpsc::channel();
-        fs::write(&file, "1\n").unwrap();
-        let path = file.clone();
-        let watched = Watched::new(vec![path.clone()], move |contents| {
-            let text = contents[&path].expose().trim().to_owned();
-            said.send(text.clone()).ok();
-            text.parse().map_err(|_| "is not a number".to_owned())
-        })
-        .unwrap();
-        assert_eq!((*watched.get(), &*saying.recv().unwrap()), (1, "1"));
-
-        fs::write(&file, "none").unwrap();
-        assert_eq!(saying.recv().unwrap(), "none");
-        assert_eq!(*watched.get(), 1);
-        fs::write(&file, "").unwrap();
+        fs::write(&file, "1").unwrap();
+        let mut watch = watch(file.clone());
+        for (text, problem) in [
+            ("", "is empty"),
+            ("\n", "is empty"),
+            ("none", "is empty"),
+            ("none", "is not a number"),
+        ] {
+            fs::write(&file, text).unwrap();
+            let (value, said) = look(&mut watch);
+            assert_eq!(value, 1, "{text:?}");
+            assert!(said.ends_with(problem), "{text:?}: {said}");
+        }
         fs::remove_file(&file).unwrap();
-        assert_eq!(*watched.get(), 1);
-        fs::write(&file, "2").unwrap();
-        wait_for(&watched, 2);
+        let (value, said) = look(&mut watch);
+        assert_eq!(value, 1);
+        assert!(said.contains("cannot be read"), "{said}");
+        fs::write(&file, "1").unwrap();
+        assert_eq!(look(&mut watch), (1, String::new()));
     }
 
     #[test]
@@ -202,9 +247,10 @@ mod tests {
             fs::rename(new, dir.path().join("data")).unwrap();
         };
         link("1");
-        let watched = watched(&dir.path().join("data/number"));
+        let mut watch = watch(dir.path().join("data/number"));
         link("2");
-        wait_for(&watched, 2);
+        look(&mut watch);
+        assert_eq!(look(&mut watch).0, 2);
     }
 
     #[test]
