@@ -21,8 +21,8 @@ use crate::slots::Slots;
 pub(crate) const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const DISCARD_TIME: Duration = Duration::from_secs(2);
 
-/// How long those who lose their memory to others may take to give it back.
-const EVICTION_TIME: Duration = Duration::from_secs(1);
+/// How long one who loses its memory to others may take to give it back, before one more must.
+const EVICTION_TIME: Duration = Duration::from_millis(20);
 
 /// The memory that all bodies together may take up. When it is used up, requests that wait for the rest of theirs give
 /// way.
@@ -49,14 +49,13 @@ impl Memory {
         if let Ok(reserved) = memory().try_acquire_many_owned(bytes) {
             return Ok(reserved);
         }
-        if !self.requests.evict() {
-            return Err(Rejection::Overloaded);
+        while self.requests.evict() {
+            let reserved = timeout(EVICTION_TIME, memory().acquire_many_owned(bytes)).await;
+            if let Ok(Ok(reserved)) = reserved {
+                return Ok(reserved);
+            }
         }
-        let reserved = timeout(EVICTION_TIME, memory().acquire_many_owned(bytes)).await;
-        reserved
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(Rejection::Overloaded)
+        Err(Rejection::Overloaded)
     }
 
     /// Reads `body` to its end. Memory is reserved for what has come, not for what was announced: announcing is cheap.
