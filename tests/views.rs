@@ -17,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use landfall_testkit::{Landfall, Request, Signal, files_below, python};
-use serde_json::Value;
+use landfall_testkit::{Landfall, Request, Signal, files_below, python, workspace_root};
+use serde_json::{Value, json};
 
 use crate::lake::landed_ids;
 
@@ -134,8 +134,15 @@ fn print_sql(landfall: &Landfall, dialect: &str, lake: &Path) -> PathBuf {
     landfall.write(&format!("{dialect}.sql"), &ended.stdout)
 }
 
-/// Posts the requests as they are written, until all of them are in files.
+/// Posts the requests as they are written, and those at the edges of the views' rules beside them, until all are in files.
 fn land(landfall: Landfall, requests: &Path) -> Landfall {
+    let edges = fs::read_to_string(workspace_root().join("tests/views/edges.jsonl")).unwrap();
+    let edges: String = edges
+        .lines()
+        .map(|body| format!("{}\n", json!({"body": body})))
+        .collect();
+    fs::write(requests.join("edges.jsonl"), edges).unwrap();
+
     let config = landfall.write("landfall.toml", CONFIG);
     let mut instance = landfall.start(&config);
     let mut bodies = HashSet::new();
@@ -143,11 +150,14 @@ fn land(landfall: Landfall, requests: &Path) -> Landfall {
         for line in fs::read_to_string(file).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let body = line["body"].as_str().unwrap();
-            let mut request = Request::post("/webhooks/appcues").body(body.as_bytes());
-            for (name, value) in line["headers"].as_object().unwrap() {
-                request = request.header(name, value.as_str().unwrap());
-            }
-            let answer = request.send(instance.source());
+            let request = Request::post("/webhooks/appcues");
+            let request = match line["headers"].as_object() {
+                Some(headers) => headers.iter().fold(request, |request, (name, value)| {
+                    request.header(name, value.as_str().unwrap())
+                }),
+                None => request.signed(SECRET, body.as_bytes()),
+            };
+            let answer = request.body(body.as_bytes()).send(instance.source());
             assert_eq!(answer.status, 200, "{} for {line}", answer.text());
             bodies.insert(body.to_owned());
         }

@@ -20,7 +20,12 @@ def read_events(directory: pathlib.Path) -> list[dict]:
     for file in directory.glob("*.jsonl"):
         for line in file.read_text().splitlines():
             bodies.add(json.loads(line)["body"])
-    return [json.loads(body) for body in sorted(bodies)]
+    events = [json.loads(body) for body in sorted(bodies)]
+    for event in events:
+        if isinstance(event["timestamp"], str):
+            time = datetime.datetime.fromisoformat(event["timestamp"])
+            event["timestamp"] = round(time.timestamp() * 1000)
+    return events
 
 
 def utc(millis: int) -> str:
@@ -80,17 +85,18 @@ def nps_answers(events):
         score, feedback = a.get("score"), a.get("feedback")
         for response in a.get("interactionData", {}).get("surveyResponses", []):
             if response["type"] == "nps_score":
-                score = int(response["value"])
+                score = response["value"]
             else:
                 feedback = response["value"]
         if score is not None or feedback is not None:
-            yield event["timestamp"], event, score, feedback
+            yield event["timestamp"], event, score and int(score), feedback
 
 
 def nps_responses(events):
     users = {}
     for answer in nps_answers(events):
-        users.setdefault(answer[1]["user_id"], []).append(answer)
+        # Nobody knows whether two users without an id are one.
+        users.setdefault(answer[1]["user_id"] or answer[1]["id"], []).append(answer)
     for answers in users.values():
         scores = [(at, event, score) for at, event, score, _ in answers if score is not None]
         commented = set()
@@ -117,7 +123,7 @@ def nps_row(event, score, scored_at, feedback, commented_at):
 def nps_daily(events):
     days = {}
     for at, event, score, _ in nps_answers(events):
-        if score is not None:
+        if score in range(0, 11):
             days.setdefault((*about(event)[:2], utc(at)[:10]), []).append(score)
     for (id, name, date), scores in days.items():
         last = datetime.date.fromisoformat(date)
@@ -149,9 +155,11 @@ def form_answers(events):
         a = event["attributes"]
         answers = a.get("interaction", {}).get("response") or a.get("interactionData", {}).get("formResponse") or []
         for answer in answers:
+            what = [answer.get(key) for key in ["fieldId", "fieldType", "label", "value"]] if answer else []
+            if not any(what):
+                continue
             at = utc(event["timestamp"])
             who = event["id"], "20250", event["group_id"], event["user_id"]
-            what = [answer[key] for key in ["fieldId", "fieldType", "label", "value"]]
             yield at[:10], at, *who, *about(event)[:2], None, *what
 
 
