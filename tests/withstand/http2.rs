@@ -78,6 +78,37 @@ fn a_body_that_does_not_come_is_refused_while_other_streams_are_served() {
 }
 
 #[test]
+fn a_large_body_without_a_signature_is_refused_while_it_comes_and_its_sender_learns_why() {
+    let instance = start("");
+    let before = instance.peak_memory_kib();
+    let mut connection = Http2::open(instance.source());
+    let block = Http2::post_block(PATH, &[("content-length", "94371840")]);
+    connection
+        .send(Http2::HEADERS, Http2::END_HEADERS, 1, &block)
+        .unwrap();
+    // As much as may come before the other side asks for more.
+    for _ in 0..4 {
+        connection.send(Http2::DATA, 0, 1, &[b'x'; 16_000]).unwrap();
+    }
+    let refused = connection.answer(1).unwrap();
+    assert!(refused.contains("\"signature_missing\""), "{refused}");
+    // Many a client that still sends forgets the answer when its stream is reset, whatever the code.
+    connection.send(Http2::PING, 0, 0, &[0; 8]).unwrap();
+    loop {
+        let frame = connection.frame().unwrap();
+        assert_ne!(frame.kind, Http2::RST_STREAM, "{frame:?}");
+        if frame.kind == Http2::PING {
+            break;
+        }
+    }
+    post(&mut connection, 3, &event("good")).unwrap();
+    let accepted = connection.answer(3).unwrap();
+    assert_eq!(accepted, r#"{"status":"accepted"}"#);
+    let grown = instance.peak_memory_kib() - before;
+    assert!(grown < 24 * 1024, "{grown} KiB");
+}
+
+#[test]
 fn too_many_or_too_large_headers_are_refused() {
     let instance = start("");
     let mut connection = Http2::open(instance.source());

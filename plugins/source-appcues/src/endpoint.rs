@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use landfall_core::{
     Ack, BuildError, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp,
@@ -81,8 +81,7 @@ impl Endpoint {
                 accepted()
             }
             Err(rejection) => {
-                // HTTP/2 has its own way of saying that no more of a body is wanted.
-                if head.version < Version::HTTP_2 && !body.is_end_stream() {
+                if !body.is_end_stream() {
                     tokio::spawn(timeout(DISCARD_TIME, discard(body)));
                 }
                 self.refuse(rejection, head.extensions.get().copied())
