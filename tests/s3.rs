@@ -30,6 +30,8 @@ mod lenient;
 mod outage;
 #[path = "s3/samples.rs"]
 mod samples;
+#[path = "s3/tls.rs"]
+mod tls;
 #[path = "s3/validate.rs"]
 mod validate;
 #[path = "s3/writers.rs"]

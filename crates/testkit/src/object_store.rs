@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::Process;
 use crate::process::POLL_INTERVAL;
 use crate::services::{self, Venv};
+use crate::{Identity, Process};
 
 /// Far more than a start or a stop needs on a slow machine that does other things too.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,8 +23,13 @@ const GRPC: u16 = 10_000;
 /// so that none can sit on a port while the store is stopped.
 const BLOCKS: std::ops::Range<u16> = 11_000..22_700;
 
-/// As many ports as a block has: one that is claimed and those of S3, master, filer, volume and admin server.
-const BLOCK: u16 = 6;
+/// As many ports as a block has: one that is claimed and those of S3, master, filer, volume and admin server, and S3's
+/// for HTTPS.
+const BLOCK: u16 = 7;
+
+/// What it shows to clients that come by HTTPS, below its folder.
+const CERTIFICATE: &str = "tls.crt";
+const KEY: &str = "tls.key";
 
 /// A real S3-compatible store, SeaweedFS, with one bucket. Killed when dropped.
 ///
@@ -69,19 +74,48 @@ impl ObjectStore {
     /// If it is not installed, or does not answer within a minute.
     #[track_caller]
     pub fn start() -> Self {
+        let mut store = Self::stopped();
+        store.start_again();
+        store
+    }
+
+    #[track_caller]
+    fn stopped() -> Self {
         let (first_port, claim) = claim_ports();
         let dir = tempfile::tempdir().expect("making a temporary folder");
         std::fs::write(dir.path().join("s3.json"), identities())
             .expect("writing into the temporary folder");
         std::fs::create_dir(dir.path().join("data")).expect("making the store's folder");
-        let mut store = Self {
+        Self {
             process: None,
             dir,
             first_port,
             _claim: claim,
-        };
+        }
+    }
+
+    /// As [`Self::start`], and it speaks HTTPS too.
+    ///
+    /// # Panics
+    /// As [`Self::start`] does.
+    #[track_caller]
+    pub fn start_with_tls(identity: &Identity) -> Self {
+        let mut store = Self::stopped();
+        store.set_identity(identity);
         store.start_again();
         store
+    }
+
+    /// What it shows to clients that come by HTTPS, from its next start on.
+    ///
+    /// # Panics
+    /// If its folder cannot be written to.
+    #[track_caller]
+    pub fn set_identity(&mut self, identity: &Identity) {
+        for (name, pem) in [(CERTIFICATE, &identity.crt), (KEY, &identity.key)] {
+            std::fs::write(self.dir.path().join(name), pem)
+                .expect("writing into the temporary folder");
+        }
     }
 
     /// A store that all tests share which run at the same time. It ends with the last of them.
@@ -107,6 +141,11 @@ impl ObjectStore {
     /// What a client calls its endpoint.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address())
+    }
+
+    /// What a client calls its endpoint that comes by HTTPS.
+    pub fn https_endpoint(&self) -> String {
+        format!("https://localhost:{}", self.first_port + 6)
     }
 
     /// Ends it with `signal`, and waits until it has. Ports and data are kept for [`Self::start_again`].
@@ -264,6 +303,12 @@ fn command(dir: &TempDir, first_port: u16) -> Command {
         .current_dir(dir.path());
     for (number, server) in (1..).zip(["s3", "master", "filer", "volume", "admin"]) {
         command.arg(format!("-{server}.port={}", first_port + number));
+    }
+    if dir.path().join(CERTIFICATE).is_file() {
+        command
+            .arg(format!("-s3.port.https={}", first_port + 6))
+            .arg(format!("-s3.cert.file={CERTIFICATE}"))
+            .arg(format!("-s3.key.file={KEY}"));
     }
     command
 }
