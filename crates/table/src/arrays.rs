@@ -26,24 +26,26 @@ pub(crate) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// A builder for a column of the schema.
+    /// A builder for a column of the schema. It takes no room until something is appended: many partitions may be open
+    /// with few rows each.
     pub(crate) fn new(data_type: &DataType) -> Self {
+        let text = || StringBuilder::with_capacity(0, 0);
         match data_type {
-            DataType::Int32 => Self::Int32(Int32Builder::new()),
-            DataType::Int64 => Self::Int64(Int64Builder::new()),
-            DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            DataType::Int32 => Self::Int32(Int32Builder::with_capacity(0)),
+            DataType::Int64 => Self::Int64(Int64Builder::with_capacity(0)),
+            DataType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(0)),
             DataType::Timestamp(..) => {
-                let builder = TimestampMillisecondBuilder::new();
+                let builder = TimestampMillisecondBuilder::with_capacity(0);
                 Self::Timestamp(builder.with_data_type(data_type.clone()))
             }
             DataType::List(element) => match element.data_type() {
                 DataType::Struct(fields) => Self::Answers(AnswersBuilder::new(element, fields)),
                 _ => Self::Texts(
-                    ListBuilder::new(StringBuilder::new()).with_field(Arc::clone(element)),
+                    ListBuilder::with_capacity(text(), 0).with_field(Arc::clone(element)),
                 ),
             },
             // The schema has no further type.
-            _ => Self::Text(StringBuilder::new()),
+            _ => Self::Text(text()),
         }
     }
 

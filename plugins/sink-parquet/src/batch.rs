@@ -18,6 +18,9 @@ pub(crate) const ROWS_PER_GROUP: usize = 32 * 1024;
 /// A row group is also ended at this size, far below the 2 GiB that one Arrow string column can hold.
 const BYTES_PER_GROUP: usize = 64 * 1024 * 1024;
 
+/// About what an open partition takes beside its rows: builders for all columns, and its name.
+const BYTES_PER_PARTITION: usize = 32 * 1024;
+
 /// The open batch: for each partition, a file that is being encoded.
 ///
 /// The same events in the same order give the same files, byte for byte.
@@ -30,6 +33,7 @@ pub(crate) struct Batch {
     folder: String,
     span: Option<Span>,
     received: Option<(Timestamp, Timestamp)>,
+    /// About what it takes in memory: rows as they were appended, and what of the files is encoded.
     bytes: usize,
     tally: Tally,
 }
@@ -111,7 +115,6 @@ impl Batch {
             Seen::SameId => self.tally.same_id += 1,
             Seen::Never => {}
         }
-        self.bytes += event.body.len();
         let (first, last) = self
             .received
             .unwrap_or((event.received_at, event.received_at));
@@ -124,13 +127,11 @@ impl Batch {
                     self.events
                         .insert(self.folder.clone(), Partition::default());
                 }
-                match self.events.get_mut(&self.folder) {
-                    Some(partition) => {
-                        partition.keys.push(key);
-                        partition.rows.append(&parsed, event.received_at);
-                        partition.encode_full_group()
-                    }
-                    None => Ok(()),
+                if let Some(partition) = self.events.get_mut(&self.folder) {
+                    partition.keys.push(key);
+                    partition.rows.append(&parsed, event.received_at);
+                    let grown = partition.settle()?;
+                    self.bytes = self.bytes.saturating_add_signed(grown);
                 }
             }
             Err(reason) => {
@@ -140,19 +141,16 @@ impl Batch {
                 partition.keys.push(key);
                 let rows = &mut partition.rows;
                 rows.append(event.received_at, reason.reason(), &event.body);
-                partition.encode_full_group()
+                let grown = partition.settle()?;
+                self.bytes = self.bytes.saturating_add_signed(grown);
             }
         }
+        Ok(())
     }
 
     /// Events in the batch, without the duplicates.
     pub(crate) fn len(&self) -> u64 {
         self.tally.events + self.tally.quarantined
-    }
-
-    /// The sum of their bodies, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// Files that are being encoded.
@@ -168,8 +166,8 @@ impl Batch {
     /// Whether it is to be closed.
     pub(crate) fn is_full(&self, limits: &BatchConfig) -> bool {
         self.len() >= limits.max_events as u64
-            || self.bytes() >= limits.max_bytes
-            || self.partitions() >= limits.max_files
+            || self.bytes >= limits.max_bytes
+            || self.partitions() > limits.max_files
     }
 
     /// The positions of the first and last event that were pushed, duplicates included; `None` if there was none.
@@ -268,14 +266,22 @@ struct Partition<R> {
     rows: R,
     file: Option<File>,
     keys: Vec<Key>,
+    /// What it took in memory when it was last settled.
+    settled: usize,
 }
 
 impl<R: Rows> Partition<R> {
-    fn encode_full_group(&mut self) -> Result<()> {
+    /// Encodes the rows if they are a whole row group. Returns by how much the partition has grown in memory, in bytes.
+    fn settle(&mut self) -> Result<isize> {
         if self.rows.len() >= ROWS_PER_GROUP || self.rows.byte_size() >= BYTES_PER_GROUP {
-            return self.encode_rows();
+            self.encode_rows()?;
         }
-        Ok(())
+        let before = self.settled;
+        self.settled = BYTES_PER_PARTITION
+            + self.rows.byte_size()
+            + self.file.as_ref().map_or(0, File::byte_size)
+            + size_of_val(self.keys.as_slice());
+        Ok(self.settled.wrapping_sub(before).cast_signed())
     }
 
     fn encode_rows(&mut self) -> Result<()> {

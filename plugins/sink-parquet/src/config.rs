@@ -63,10 +63,11 @@ pub struct BatchConfig {
     /// Events in a batch.
     #[serde(deserialize_with = "lenient")]
     pub max_events: usize,
-    /// Request bodies in a batch, in bytes before encoding.
+    /// Memory of a batch, in bytes: its rows before they are encoded, and its files as far as they are. What the whole
+    /// process takes follows from it: see docs/lake.md.
     #[serde(deserialize_with = "lenient")]
     pub max_bytes: usize,
-    /// Files in a batch: one for each partition that its events are of.
+    /// Files in a batch, one for each partition that its events are of: a partition beyond them is the batch's last.
     #[serde(deserialize_with = "lenient")]
     pub max_files: usize,
     /// How long an accepted event may wait until its file is begun to be written, in seconds. When it is not set: 300
@@ -85,7 +86,7 @@ impl Default for BatchConfig {
         Self {
             max_events: 500_000,
             max_bytes: 128 * 1024 * 1024,
-            max_files: 100,
+            max_files: 1000,
             timeout_secs: None,
         }
     }

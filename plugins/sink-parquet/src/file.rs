@@ -1,13 +1,16 @@
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{DEFAULT_WRITE_BATCH_SIZE, EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::batch::ROWS_PER_GROUP;
+
+const PAYLOAD_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A Parquet file that is being encoded in memory.
 pub(crate) struct File {
@@ -22,10 +25,22 @@ impl File {
     }
 
     /// Writes `batch` as one row group.
-    pub(crate) fn write_row_group(&mut self, batch: &arrow_array::RecordBatch) -> Result<()> {
-        self.writer.write(batch)?;
-        self.rows += batch.num_rows();
+    pub(crate) fn write_row_group(&mut self, batch: &RecordBatch) -> Result<()> {
+        // The writer looks at the size of a page once in so many rows: large bodies would pile up until then.
+        let rows = batch.num_rows();
+        let at_a_time = PAYLOAD_PAGE_BYTES.saturating_mul(rows) / byte_size(batch)?.max(1);
+        let at_a_time = at_a_time.clamp(1, DEFAULT_WRITE_BATCH_SIZE);
+        for first in (0..rows).step_by(at_a_time) {
+            let part = batch.slice(first, at_a_time.min(rows - first));
+            self.writer.write(&part)?;
+        }
+        self.rows += rows;
         self.writer.flush()
+    }
+
+    /// What is encoded so far, in bytes.
+    pub(crate) fn byte_size(&self) -> usize {
+        self.writer.bytes_written()
     }
 
     /// Ends the file; `metadata` goes into its footer.
@@ -37,6 +52,13 @@ impl File {
         }
         self.writer.into_inner().map(Bytes::from)
     }
+}
+
+/// The sum of the values, in bytes, wherever they are kept.
+fn byte_size(batch: &RecordBatch) -> Result<usize> {
+    let columns = batch.columns().iter();
+    let sizes = columns.map(|column| column.to_data().get_slice_memory_size());
+    sizes.sum::<Result<usize, _>>().map_err(Into::into)
 }
 
 /// Chosen by measuring: docs/decisions/0003-encoding.md.
@@ -54,7 +76,7 @@ pub(crate) fn properties() -> WriterProperties {
         // Bodies repeat each other from afar: users, sessions and flows come again after hundreds of others. What is
         // compressed together must be large, and the level one that looks back over all of it.
         .set_column_compression(column("payload"), zstd(3))
-        .set_column_data_page_size_limit(column("payload"), 4 * 1024 * 1024)
+        .set_column_data_page_size_limit(column("payload"), PAYLOAD_PAGE_BYTES)
         // Minimum and maximum of a whole body help nobody, and would stand in the footer in full.
         .set_column_statistics_enabled(column("payload"), EnabledStatistics::None);
     // Their values hardly ever come twice.
