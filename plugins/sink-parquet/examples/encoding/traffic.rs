@@ -1,5 +1,6 @@
 //! Realistic events, the same from the same seed.
 
+use landfall_appcues::SAMPLES;
 use landfall_traffic::Random;
 use serde_json::{Value, json};
 
@@ -11,8 +12,69 @@ pub(crate) struct Arrival {
     pub(crate) body: Vec<u8>,
 }
 
-/// Sessions of users who begin at any time and do a few things each, cut to the window and put in the order of arrival.
+/// The events that were asked for.
 pub(crate) fn traffic(options: &Options) -> Vec<Arrival> {
+    let mut events = if options.varied {
+        varied(options)
+    } else {
+        samples(options)
+    };
+    events.truncate(options.events);
+    events.sort_by_key(|(received_at, _)| *received_at);
+    let arrival = |(received_at, event): (i64, Value)| Arrival {
+        received_at,
+        body: if options.pretty {
+            serde_json::to_vec_pretty(&event).unwrap_or_default()
+        } else {
+            serde_json::to_vec(&event).unwrap_or_default()
+        },
+    };
+    events.into_iter().map(arrival).collect()
+}
+
+/// The documented bodies in sessions of up to 24, each with an id, times, a session and a user of its own. Half of the
+/// users are anonymous, which makes gzip take about 56 bytes an event: what was found of such traffic elsewhere.
+fn samples(options: &Options) -> Vec<(i64, Value)> {
+    let random = &mut Random::new(options.seed);
+    let samples: Vec<Value> = SAMPLES
+        .iter()
+        .filter_map(|sample| serde_json::from_slice(sample.body).ok())
+        .collect();
+    let users: Vec<String> = (0..options.users)
+        .map(|n| match random.below(2) {
+            0 => format!("anon:{}", random.uuid()),
+            _ => format!("user-{}", 10_000 + n),
+        })
+        .collect();
+    let window = options.secs as i64 * 1000;
+    let mut events = Vec::with_capacity(options.events + 24);
+    while events.len() < options.events {
+        let user = random.pick(&users).clone();
+        let start = START + random.between(-300_000, window);
+        let mut now = start;
+        for _ in 0..1 + random.below(24) {
+            now += random.delay(200, 15_000.0, 300_000);
+            if !(START..START + window).contains(&now) {
+                continue;
+            }
+            let ingested = now + random.between(60, 160);
+            let mut event = random.pick(&samples).clone();
+            event["id"] = json!(random.uuid());
+            event["user_id"] = json!(user);
+            event["timestamp"] = json!(now);
+            event["ingested_at"] = json!(ingested);
+            if let Some(session) = event["attributes"].get_mut("sessionId") {
+                *session = json!(start);
+            }
+            events.push((ingested + random.between(30, 120), event));
+        }
+    }
+    events
+}
+
+/// Sessions of users who begin at any time and do a few things each, cut to the window: many flows, checklists,
+/// pins and surveys with names, steps, versions and pages of their own.
+fn varied(options: &Options) -> Vec<(i64, Value)> {
     let random = &mut Random::new(options.seed);
     let users: Vec<(String, Option<String>)> = (0..options.users)
         .map(|n| match random.below(20) {
@@ -53,7 +115,7 @@ pub(crate) fn traffic(options: &Options) -> Vec<Arrival> {
     let surveys = make(5, 1, 1);
 
     let window = options.secs as i64 * 1000;
-    let mut events: Vec<(i64, i64, Value)> = Vec::with_capacity(options.events * 11 / 10);
+    let mut events: Vec<(i64, Value)> = Vec::with_capacity(options.events * 11 / 10);
     // A session lasts up to half an hour, so those that began before the window reach into it, as others reach out of it.
     let lead = 30 * 60 * 1000;
     let target = options.events;
@@ -92,7 +154,7 @@ pub(crate) fn traffic(options: &Options) -> Vec<Arrival> {
                         event["source"] = Value::Null;
                     }
                 }
-                events.push((received, occurred, event));
+                events.push((received, event));
             };
         let query = match random.below(100) {
             0..6 => format!("?id={}", random.below(100_000)),
@@ -294,17 +356,7 @@ pub(crate) fn traffic(options: &Options) -> Vec<Arrival> {
             }
         }
     }
-    events.truncate(target);
-    events.sort_by_key(|(received_at, ..)| *received_at);
-    let arrival = |(received_at, _, event): (i64, i64, Value)| Arrival {
-        received_at,
-        body: if options.pretty {
-            serde_json::to_vec_pretty(&event).unwrap_or_default()
-        } else {
-            serde_json::to_vec(&event).unwrap_or_default()
-        },
-    };
-    events.into_iter().map(arrival).collect()
+    events
 }
 
 /// A flow, checklist, pin or mobile flow.
