@@ -113,6 +113,33 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
     assert_ne!(first, read(landfall.dir().join("other")));
 }
 
+#[test]
+fn what_was_generated_can_be_sent() {
+    let landfall = new_landfall();
+    let config = landfall.write("landfall.toml", CONFIG);
+    let mut instance = landfall.start(&config);
+    let landfall = instance.landfall();
+    let ended = landfall.run(["generate", "--days", "3", "--users", "5", "--out", "few"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let few = landfall.dir().join("few");
+    let bodies: HashSet<_> = lines(&few)
+        .iter()
+        .map(|line| body(line).to_owned())
+        .collect();
+    assert!(bodies.len() > 20, "only {} events", bodies.len());
+
+    let url = format!("http://{}/webhooks/appcues", instance.source());
+    let files = files_below(&few, ".jsonl");
+    let mut send = vec!["send", "--url", &url, "--secret", SECRET];
+    send.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let ended = landfall.run(send);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let lake = instance.dir().join("lake");
+    let landed = || landed_ids(&lake).values().sum::<usize>();
+    instance.wait_until("all events are in files", |_| landed() >= bodies.len());
+    assert_eq!(landed(), bodies.len());
+}
+
 fn new_landfall() -> Landfall {
     Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET)
 }
@@ -124,6 +151,23 @@ fn generate(landfall: &Landfall, name: &str) -> PathBuf {
     ]);
     assert_eq!(ended.code, Some(0), "{ended}");
     landfall.dir().join(name)
+}
+
+/// The lines of all files of a directory.
+fn lines(requests: &Path) -> Vec<Value> {
+    let mut lines = Vec::new();
+    for file in files_below(requests, ".jsonl") {
+        let text = fs::read_to_string(file).unwrap();
+        lines.extend(
+            text.lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap()),
+        );
+    }
+    lines
+}
+
+fn body(line: &Value) -> &str {
+    line["body"].as_str().unwrap()
 }
 
 /// What `landfall schema` prints, in a file that is named after the dialect.
@@ -146,21 +190,18 @@ fn land(landfall: Landfall, requests: &Path) -> Landfall {
     let config = landfall.write("landfall.toml", CONFIG);
     let mut instance = landfall.start(&config);
     let mut bodies = HashSet::new();
-    for file in files_below(requests, ".jsonl") {
-        for line in fs::read_to_string(file).unwrap().lines() {
-            let line: Value = serde_json::from_str(line).unwrap();
-            let body = line["body"].as_str().unwrap();
-            let request = Request::post("/webhooks/appcues");
-            let request = match line["headers"].as_object() {
-                Some(headers) => headers.iter().fold(request, |request, (name, value)| {
-                    request.header(name, value.as_str().unwrap())
-                }),
-                None => request.signed(SECRET, body.as_bytes()),
-            };
-            let answer = request.body(body.as_bytes()).send(instance.source());
-            assert_eq!(answer.status, 200, "{} for {line}", answer.text());
-            bodies.insert(body.to_owned());
-        }
+    for line in lines(requests) {
+        let body = body(&line);
+        let request = Request::post("/webhooks/appcues");
+        let request = match line["headers"].as_object() {
+            Some(headers) => headers.iter().fold(request, |request, (name, value)| {
+                request.header(name, value.as_str().unwrap())
+            }),
+            None => request.signed(SECRET, body.as_bytes()),
+        };
+        let answer = request.body(body.as_bytes()).send(instance.source());
+        assert_eq!(answer.status, 200, "{} for {line}", answer.text());
+        bodies.insert(body.to_owned());
     }
     assert!(bodies.len() > 1000, "only {} events", bodies.len());
     let landed = |lake: &Path| landed_ids(lake).values().sum::<usize>();

@@ -1,12 +1,15 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _, stdout};
+use std::path::Path;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use landfall_appcues::sign;
 use landfall_core::Secret;
 use landfall_traffic::{Plan, requests};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::Generate;
@@ -53,4 +56,26 @@ pub(crate) fn generate(args: Generate) -> anyhow::Result<()> {
         first += written;
     }
     Ok(())
+}
+
+/// The bodies in a file: one, or one a line if it is `.jsonl`. A line may be as [`generate`] writes it, or the body itself.
+pub(crate) fn bodies_in(file: &Path) -> anyhow::Result<Vec<Bytes>> {
+    #[derive(Deserialize)]
+    struct Line {
+        body: String,
+    }
+    let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if file
+        .extension()
+        .is_none_or(|extension| extension != "jsonl")
+    {
+        return Ok(vec![content.into()]);
+    }
+    let content = Bytes::from(content);
+    let lines = content.split(|byte| *byte == b'\n');
+    let bodies = lines.filter(|line| !line.is_empty()).map(|line| {
+        let generated = serde_json::from_slice(line).map(|Line { body }| body.into());
+        generated.unwrap_or_else(|_| content.slice_ref(line))
+    });
+    Ok(bodies.collect())
 }

@@ -12,6 +12,7 @@ use landfall_core::{Secret, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use crate::cli::Send;
+use crate::generate::bodies_in;
 
 const IN_FLIGHT: usize = 64;
 
@@ -123,14 +124,8 @@ fn bodies(args: &Send) -> anyhow::Result<Vec<Bytes>> {
             .map(|sample| Bytes::from_static(sample.body))
             .collect());
     }
-    args.files
-        .iter()
-        .map(|file| {
-            let body = std::fs::read(file);
-            body.map(Bytes::from)
-                .with_context(|| format!("cannot read {}", file.display()))
-        })
-        .collect()
+    let bodies: anyhow::Result<Vec<_>> = args.files.iter().map(|file| bodies_in(file)).collect();
+    Ok(bodies?.concat())
 }
 
 /// The same event with an id of its own; a body that is no event is sent as it is.
