@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use landfall_testkit::{Landfall, Signal, epoch_secs, files_below, python, workspace_root};
+use landfall_testkit::{
+    Landfall, Signal, Signature, epoch_secs, files_below, python, workspace_root,
+};
 use serde_json::Value;
 
 const SECRET: &str = "a secret only of this test";
@@ -251,6 +253,33 @@ fn send_posts_given_files_as_often_as_asked() {
 }
 
 #[test]
+fn send_makes_every_kind_of_request_and_knows_the_answer() {
+    let landfall = with_secret();
+    let config = landfall.write("landfall.toml", CONFIG);
+    let instance = landfall.start(&config);
+    let url = format!("http://{}{PATH}", instance.source());
+    let help = instance.landfall().run(["send", "--help"]).stdout;
+    // Listed as `- name: 401: what it is`.
+    let kinds: Vec<_> = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ")?.split_once(": "))
+        .filter(|(_, about)| about.trim().starts_with(|c: char| c.is_ascii_digit()))
+        .map(|(kind, _)| kind)
+        .collect();
+    assert!(kinds.len() > 20, "{help}");
+    for kind in kinds {
+        let args = ["send", "--url", &url, "--kind", kind, "--count", "1"];
+        let ended = instance.landfall().run(args);
+        assert_eq!(ended.code, Some(0), "{kind}\n{ended}");
+        let args = ["--expect", "500"];
+        let ended = instance
+            .landfall()
+            .run(["send", "--url", &url, "--kind", kind].iter().chain(&args));
+        assert_eq!(ended.code, Some(1), "{kind}\n{ended}");
+    }
+}
+
+#[test]
 fn send_fails_when_its_events_are_refused() {
     let landfall = with_secret();
     let config = landfall.write("landfall.toml", CONFIG);
@@ -265,4 +294,69 @@ fn send_fails_when_its_events_are_refused() {
     let (_, landfall) = instance.stop(Signal::KILL);
     let ended = landfall.run(["send", "--url", &url, "--secret", SECRET]);
     assert_eq!(ended.code, Some(1), "nobody listens any more\n{ended}");
+}
+
+#[test]
+fn verify_says_that_a_signature_matches_or_why_it_does_not() {
+    let landfall = landfall()
+        .env("KEY", SECRET)
+        .env("QUOTED_KEY", "'a secret only of this test'");
+    let body = landfall.write("body.json", "{\"id\": \"1\"}");
+    let body = body.to_str().unwrap();
+    let key = landfall.write("key", &format!("{SECRET}\n"));
+    let key = ["--secret-file", key.to_str().unwrap()];
+    let now = epoch_secs().to_string();
+    let signature =
+        |timestamp: &str, body: &str| Signature::new(SECRET, timestamp, body.as_bytes()).hex();
+    let verify = |secret: [&str; 2], signature: &str, timestamp: &str, body: &str| {
+        let given = [
+            "verify",
+            "--signature",
+            signature,
+            "--timestamp",
+            timestamp,
+            body,
+        ];
+        landfall.run(given.iter().chain(&secret))
+    };
+
+    let genuine = signature(&now, "{\"id\": \"1\"}");
+    for secret in [["--secret-env", "KEY"], key] {
+        let ended = verify(secret, &genuine, &now, body);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        assert_eq!(ended.stdout, "the signature matches\n");
+    }
+    let compact = signature(&now, "{\"id\":\"1\"}");
+    let old = signature("1684439316", "{\"id\": \"1\"}");
+    for (secret, signature, timestamp, said) in [
+        (key, &compact, &*now, "The body was signed as compact JSON"),
+        (
+            ["--secret-env", "QUOTED_KEY"],
+            &genuine,
+            &now,
+            "The secret has quotation marks",
+        ),
+        (
+            key,
+            &old,
+            "1684439316",
+            "--tolerance-secs 0 judges the rest",
+        ),
+        (
+            ["--secret-env", "NO_KEY"],
+            &genuine,
+            &now,
+            "NO_KEY is not set",
+        ),
+    ] {
+        let ended = verify(secret, signature, timestamp, body);
+        assert_eq!(ended.code, Some(1), "{ended}");
+        assert!(ended.stderr.contains(said), "no \"{said}\"\n{ended}");
+        assert!(
+            !format!("{ended}").contains(SECRET),
+            "shows the secret\n{ended}"
+        );
+    }
+    let ended = landfall.run(["verify", "--signature", &genuine, "--timestamp", &now, body]);
+    assert_eq!(ended.code, Some(2), "a secret must be given\n{ended}");
 }

@@ -39,11 +39,13 @@ mod json;
 mod catalogue;
 pub mod convert;
 
+mod explain;
 mod samples;
 
 pub use catalogue::{EVENT_TYPES, EventType, Origin};
 pub use convert::Mismatch;
 pub use event::{AppcuesEvent, NotAnEvent};
+pub use explain::{Captured, explain};
 pub use export::export_to_body;
 pub use field::Field;
 pub use json::Paths;

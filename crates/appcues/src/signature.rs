@@ -16,7 +16,7 @@ use sha2::Sha256;
 type HmacSha256 = Hmac<Sha256>;
 
 /// Base64 with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -182,29 +182,35 @@ fn authenticate(mut mac: HmacSha256, timestamp: &[u8], body: &[u8]) -> HmacSha25
 }
 
 /// 32 bytes in hex (64 digits) or base64 (43 or 44), told apart by length.
-fn read_digest(text: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn read_digest(text: &[u8]) -> Option<[u8; 32]> {
     let text = text.strip_prefix(b"sha256=").unwrap_or(text);
     let mut digest = [0; 32];
     match text.len() {
         64 => hex::decode_to_slice(text, &mut digest).ok()?,
         43 | 44 => {
-            let standard: Vec<u8> = text
-                .iter()
-                .map(|byte| match byte {
-                    b'-' => b'+',
-                    b'_' => b'/',
-                    other => *other,
-                })
-                .collect();
-            digest = BASE64.decode(standard).ok()?.try_into().ok()?;
+            digest = BASE64
+                .decode(standard_alphabet(text))
+                .ok()?
+                .try_into()
+                .ok()?;
         }
         _ => return None,
     }
     Some(digest)
 }
 
+/// Base64 for URLs in the alphabet of other base64.
+pub(crate) fn standard_alphabet(text: &[u8]) -> Vec<u8> {
+    let standard = |byte: &u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
+    text.iter().map(standard).collect()
+}
+
 /// Epoch milliseconds from an epoch in s, ms or us, told apart by magnitude, or from RFC 3339.
-fn read_timestamp(text: &[u8]) -> Option<i64> {
+pub(crate) fn read_timestamp(text: &[u8]) -> Option<i64> {
     let text = str::from_utf8(text).ok()?;
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         let time: jiff::Timestamp = is_rfc3339(text.as_bytes()).then(|| text.parse().ok())??;

@@ -2,7 +2,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use http::{HeaderName, HeaderValue};
 use landfall_table::Dialect;
+
+use crate::send::{Encoding, Kind, Unit};
 
 /// Receives Appcues webhooks, proves each one genuine, and lands it as Parquet in a data lake.
 ///
@@ -46,12 +49,16 @@ pub(crate) enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
-    /// Sign events and post them as Appcues would.
+    /// Sign events and post them as Appcues would, or as it never would.
     #[command(after_help = "\
 Examples:
   landfall send --url http://127.0.0.1:8080/webhooks/appcues --secret \"$SECRET\"
   landfall send --url … --secret … event.json        one event of your own
-  landfall send --url … --secret … --count 10000 --rate 500")]
+  landfall send --url … --secret … --count 10000 --rate 500
+  landfall send --url … --secret … --kind old-timestamp event.json
+  landfall send --url … --kind unsigned --user appcues:password --expect 200
+
+Exits 0 if every answer has the status that --kind (listed in --help) or --expect names.")]
     Send(Send),
     /// Make up requests as an application with Appcues would cause them, for demonstrations, tests and benchmarks.
     ///
@@ -61,6 +68,15 @@ Examples:
         after_help = "Example:\n  landfall generate --days 30 --users 200 --seed 1 --out traffic"
     )]
     Generate(Generate),
+    /// Say whether a captured request would be accepted, and why not.
+    ///
+    /// It tries the usual mistakes in the secret, the timestamp, the signature and the body, and names those that
+    /// explain the signature. The secret is never shown. Exits 0 if the request would be accepted, else 1.
+    #[command(after_help = "\
+Examples:
+  landfall verify --secret-env APPCUES_WEBHOOK_SECRET --timestamp 1684439316 --signature 04ae…e7e5 body.json
+  landfall verify --secret-file key --timestamp … --signature … --tolerance-secs 0 - <body.json")]
+    Verify(Verify),
     /// Check a configuration: the file, the environment, the ports and whether the storage can be written.
     Validate {
         /// Only the file and its variables: neither ports nor data_dir nor storage. For a host where the service runs.
@@ -143,7 +159,7 @@ pub(crate) struct Send {
     pub(crate) url: String,
     /// The account secret key to sign with.
     #[arg(long, env = "APPCUES_WEBHOOK_SECRET", hide_env_values = true)]
-    pub(crate) secret: String,
+    pub(crate) secret: Option<String>,
     /// Files with one event each; without any, the 13 events that Appcues documents.
     pub(crate) files: Vec<PathBuf>,
     /// How many to send. Beyond the events given, they are sent again with new ids.
@@ -152,6 +168,60 @@ pub(crate) struct Send {
     /// Events a second, from 0.001; as fast as they are answered if it is not given.
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
+    /// What to send: good requests, or such as must be refused.
+    #[arg(long, value_parser = Kind::parser(), default_value = "good")]
+    pub(crate) kind: &'static Kind,
+    /// The status that every answer must have, if it is not that of the kind.
+    #[arg(long)]
+    pub(crate) expect: Option<u16>,
+    /// How the signature is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) signature_encoding: Encoding,
+    /// How the timestamp is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) timestamp_unit: Unit,
+    /// A header to send beside the others; may be repeated.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Username and password for HTTP basic authentication.
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    pub(crate) user: Option<String>,
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("has no colon")?;
+    let name = name.parse().map_err(|_| "has no valid name")?;
+    let value = value.trim().parse().map_err(|_| "has no valid value")?;
+    Ok((name, value))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) secret: SecretFrom,
+    /// X-Apc-Timestamp, as it was sent.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) timestamp: String,
+    /// X-Apc-Signature, as it was sent.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) signature: String,
+    /// How far the timestamp may be from this machine's clock, in seconds; 0 for any distance.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) tolerance_secs: u64,
+    /// The file with the request body, byte for byte; - for standard input.
+    pub(crate) body: PathBuf,
+}
+
+/// Where the account secret key is. Not on the command line, which every user of the machine can see.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SecretFrom {
+    /// The environment variable that holds the account secret key.
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) secret_env: Option<String>,
+    /// The file that holds the account secret key; line breaks at its end do not count.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

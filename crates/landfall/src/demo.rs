@@ -18,7 +18,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::time::timeout;
 
 use crate::run::parse;
-use crate::send::Poster;
+use crate::send::{Draft, Kind, Poster};
 
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
@@ -92,12 +92,12 @@ pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
 }
 
 async fn post_samples(url: &str, secret: Secret) -> anyhow::Result<()> {
-    let poster = Poster::new(url, secret)?;
+    let poster = Poster::new(Draft::new(url, secret)?, Kind::good())?;
     let posts = SAMPLES.iter().map(|sample| {
         let poster = &poster;
         async move {
             let answer = poster.post(Bytes::from_static(sample.body)).await?;
-            if !answer.accepted {
+            if !answer.status.is_success() {
                 bail!("{} was refused: {}", sample.name, answer.text);
             }
             Ok(())

@@ -11,6 +11,7 @@ mod run;
 mod schema;
 mod send;
 mod validate;
+mod verify;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo { dir } => demo::demo(dir).await,
         Command::Generate(generate) => generate::generate(generate),
         Command::Send(send) => send::send(send).await,
+        Command::Verify(args) => verify::verify(&args),
         Command::Validate { no_environment } => validate::validate(config, no_environment).await,
         Command::Schema { dialect, uri } => schema::print(dialect, &uri),
         Command::Import { files, sink } => import::import(config, sink.as_deref(), files).await,

@@ -4,24 +4,34 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, StatusCode};
 use indicatif::{ProgressBar, ProgressStyle};
-use landfall_appcues::{AppcuesEvent, SAMPLES, sign};
-use landfall_core::{Secret, Timestamp};
+use landfall_appcues::{AppcuesEvent, SAMPLES};
+use landfall_core::Secret;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cli::Send;
 use crate::generate::bodies_in;
+
+mod kind;
+mod sign;
+
+pub(crate) use kind::Kind;
+pub(crate) use sign::{Draft, Encoding, Unit};
 
 const IN_FLIGHT: usize = 64;
 
 pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
     let bodies = bodies(&args)?;
     let count = args.count.unwrap_or(bodies.len());
+    let expected = args.expect.unwrap_or(args.kind.status);
     let progress = ProgressBar::new(count as u64).with_style(style());
-    let secret = Secret::new(args.secret);
-    let poster = Poster::new(&args.url, secret)?;
+    let poster = Poster::new(draft(&args)?, args.kind)?;
     let begin = Instant::now();
     let pause = args.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
 
@@ -45,76 +55,95 @@ pub(crate) async fn send(args: Send) -> anyhow::Result<()> {
         })
         .buffer_unordered(IN_FLIGHT);
     let mut answers = pin!(answers);
-    let mut accepted = 0;
+    let mut as_expected = 0;
     let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(answer) = answers.next().await {
-        let answer = answer.unwrap_or_else(|error| Answer {
-            accepted: false,
-            text: format!("{error:#}"),
-        });
-        *statuses.entry(answer.text).or_default() += 1;
+        let text = match answer {
+            Ok(answer) => {
+                as_expected += usize::from(answer.status == expected);
+                answer.text
+            }
+            Err(error) => format!("{error:#}"),
+        };
+        *statuses.entry(text).or_default() += 1;
         progress.inc(1);
-        if answer.accepted {
-            accepted += 1;
-        } else {
-            progress.set_message("some were refused");
-        }
     }
     progress.finish_and_clear();
     for (text, count) in &statuses {
         writeln!(stdout(), "{count} × {text}")?;
     }
-    if accepted < count {
-        bail!("{} of {count} events were not accepted", count - accepted);
+    if as_expected < count {
+        let others = count - as_expected;
+        bail!("{others} of {count} requests were not answered {expected}");
     }
     Ok(())
 }
 
-/// Signs and posts events, as the Appcues page describes.
+/// Sends one kind of request after the other.
 pub(crate) struct Poster {
     client: reqwest::Client,
-    url: String,
-    secret: Secret,
+    /// Without a body.
+    draft: Draft,
+    kind: &'static Kind,
 }
 
 pub(crate) struct Answer {
-    pub(crate) accepted: bool,
+    pub(crate) status: StatusCode,
     /// The status, with the reason where it is a refusal.
     pub(crate) text: String,
 }
 
 impl Poster {
-    pub(crate) fn new(url: &str, secret: Secret) -> anyhow::Result<Self> {
+    pub(crate) fn new(draft: Draft, kind: &'static Kind) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build();
         Ok(Self {
             client: client.context("cannot make an HTTP client")?,
-            url: url.to_owned(),
-            secret,
+            draft,
+            kind,
         })
     }
 
+    /// The last answer, where one kind is several requests.
     pub(crate) async fn post(&self, body: Bytes) -> anyhow::Result<Answer> {
-        let timestamp = Timestamp::now().as_millis().to_string();
-        let response = self
-            .client
-            .post(&self.url)
-            .header("X-Apc-Signature", sign(&self.secret, &timestamp, &body))
-            .header("X-Apc-Timestamp", timestamp)
-            .header("Content-Type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .with_context(|| format!("no answer from {}", self.url))?;
+        let request = (self.kind.make)(self.draft.clone().with_body(body))?;
+        for _ in 1..self.kind.copies {
+            self.answer(request.clone()).await?;
+        }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> anyhow::Result<Answer> {
+        let uri = request.uri().clone();
+        let response = self.client.execute(request.try_into()?).await;
+        let response = response.with_context(|| format!("no answer from {uri}"))?;
         let status = response.status();
-        let accepted = status.is_success();
         let text = response.text().await.unwrap_or_default();
-        let text = if accepted {
+        let text = if status.is_success() {
             status.to_string()
         } else {
             format!("{status} {text}")
         };
-        Ok(Answer { accepted, text })
+        Ok(Answer { status, text })
     }
+}
+
+fn draft(args: &Send) -> anyhow::Result<Draft> {
+    // Only a request that is not signed at all needs none.
+    let secret = args.secret.clone();
+    let secret = secret.or_else(|| (args.kind.name == "unsigned").then(String::new));
+    let secret = secret.context("give --secret, or set APPCUES_WEBHOOK_SECRET")?;
+    let mut draft = Draft::new(&args.url, Secret::new(secret))?;
+    draft.encoding = args.signature_encoding;
+    draft.unit = args.timestamp_unit;
+    let headers = draft.request.headers_mut();
+    for (name, value) in &args.headers {
+        headers.append(name, value.clone());
+    }
+    if let Some(user) = &args.user {
+        let credentials = format!("Basic {}", STANDARD.encode(user));
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&credentials)?);
+    }
+    Ok(draft)
 }
 
 fn bodies(args: &Send) -> anyhow::Result<Vec<Bytes>> {
