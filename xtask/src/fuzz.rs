@@ -124,7 +124,7 @@ fn fuzz(target: &Target, program: &Path, corpus: &Path, time: Duration) -> anyho
         ))
         // The same inputs each time, until something differs.
         .args(["-seed=1", "-timeout=20", "-rss_limit_mb=2048"])
-        .args(["-print_final_stats=1", "-verbosity=0"])
+        .args(["-print_final_stats=1", "-print_funcs=0", "-verbosity=0"])
         .arg(corpus)
         .args(target.seeds);
     let advice = "The input is in the file named above: mend it, and keep the input in fuzz/seeds.";
