@@ -253,6 +253,35 @@ fn send_posts_given_files_as_often_as_asked() {
 }
 
 #[test]
+fn send_writes_signature_timestamp_and_credentials_in_every_form() {
+    let landfall = with_secret();
+    let config = CONFIG.replace(
+        "[sources.appcues.signature]",
+        "auth = { strategy = \"basic\", username = \"appcues\", password = \"swordfish\" }\n\
+         [sources.appcues.signature]",
+    );
+    let config = landfall.write("landfall.toml", &config);
+    let instance = landfall.start(&config);
+    let url = format!("http://{}{PATH}", instance.source());
+    let send = |args: &[&str]| {
+        let always = ["send", "--url", &url, "--count", "1"];
+        instance.landfall().run(always.iter().chain(args))
+    };
+    let user = ["--user", "appcues:swordfish"];
+    for form in ["hex", "HEX", "base64", "base64url", "prefixed"] {
+        let ended = send(&[&user[..], &["--signature-encoding", form]].concat());
+        assert_eq!(ended.code, Some(0), "{form}\n{ended}");
+    }
+    for unit in ["s", "ms", "us", "rfc3339"] {
+        let ended = send(&[&user[..], &["--timestamp-unit", unit]].concat());
+        assert_eq!(ended.code, Some(0), "{unit}\n{ended}");
+    }
+    let header = ["--header", "Authorization: Basic YXBwY3Vlczpzd29yZGZpc2g="];
+    assert_eq!(send(&header).code, Some(0));
+    assert_eq!(send(&["--expect", "401"]).code, Some(0));
+}
+
+#[test]
 fn send_makes_every_kind_of_request_and_knows_the_answer() {
     let landfall = with_secret();
     let config = landfall.write("landfall.toml", CONFIG);
