@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use landfall_testkit::{Connection, Request, allow_many_files};
+use landfall_testkit::{Connection, Instance, Request, allow_many_files};
 
 use crate::{
     PATH, SECRET, accept, assert_refused, event, plausible_head, refused, signed, start,
@@ -74,23 +74,40 @@ fn slow_clients_leave_the_journal_its_files_where_there_are_few() {
     assert_eq!(slow[0].until_closed(), b"");
 }
 
+/// Sixty connections that each have sent a head which looks genuine, and the beginning of a body.
+fn slow_bodies(instance: &Instance) -> Vec<Connection> {
+    let open = |_| {
+        let mut connection = Connection::open(instance.source());
+        connection.send(&plausible_head(1000)).unwrap();
+        connection.send(b"a part").unwrap();
+        connection
+    };
+    (0..60).map(open).collect()
+}
+
 #[test]
 fn slow_bodies_give_way_to_a_good_request() {
     let mut instance = start("limits = { max_requests = 20, read_timeout_secs = 600 }");
-    let slow: Vec<_> = (0..60)
-        .map(|_| {
-            let mut connection = Connection::open(instance.source());
-            connection.send(&plausible_head(1000)).unwrap();
-            connection.send(b"a part").unwrap();
-            connection
-        })
-        .collect();
+    let slow = slow_bodies(&instance);
     accept(&instance, "good");
     instance.wait_until("all but twenty have given way", |instance| {
         refused(instance, "overloaded") >= 40
     });
     accept(&instance, "another");
     drop(slow);
+}
+
+#[test]
+fn slow_bodies_give_way_where_there_are_fewer_connections_than_requests() {
+    let instance = start("limits = { max_connections = 20, read_timeout_secs = 600 }");
+    let mut slow = slow_bodies(&instance);
+    let asked = Instant::now();
+    accept(&instance, "good");
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    for connection in &mut slow[..40] {
+        let answer = String::from_utf8(connection.until_closed()).unwrap();
+        assert!(answer.matches("HTTP/1.1").count() <= 1, "{answer}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::answer::Rejection;
 use crate::body::{DISCARD_BYTES, DISCARD_TIME};
-use crate::pace::{InRequest, Pace, Phase};
+use crate::pace::{Pace, Phase};
 use crate::slots::Slot;
 use crate::wire::{Protocol, Wire};
 use crate::{Endpoint, Limits};
@@ -107,17 +107,15 @@ impl Http {
             let (http, pace) = (Arc::clone(&self), Arc::clone(&pace));
             service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(peer);
-                let begun = http.begin(&pace, &request).map(Arc::new);
+                request.extensions_mut().insert(Arc::clone(&pace));
+                // Of those that are refused too, or the connection would seem to be in the middle of a head.
+                let in_request = Arc::new(pace.begin());
+                let admitted = http.admit(&pace, &request);
                 let http = Arc::clone(&http);
                 async move {
-                    let in_request = match begun {
-                        Ok(in_request) => in_request,
-                        Err(rejection) => {
-                            return Ok::<_, Infallible>(
-                                http.endpoint.refuse(rejection, Some(peer)),
-                            );
-                        }
-                    };
+                    if let Err(rejection) = admitted {
+                        return Ok::<_, Infallible>(http.endpoint.refuse(rejection, Some(peer)));
+                    }
                     // It is over when it is answered and nobody reads its body any more.
                     let body_too = Arc::clone(&in_request);
                     let request = request.map(|body| {
@@ -163,8 +161,8 @@ impl Http {
         }
     }
 
-    /// Begins a request, if its head may be looked at. hyper sees to it for HTTP/1.1.
-    fn begin(&self, pace: &Arc<Pace>, request: &Request<Incoming>) -> Result<InRequest, Rejection> {
+    /// Whether the head of a request may be looked at. For HTTP/1.1 hyper sees to its size.
+    fn admit(&self, pace: &Pace, request: &Request<Incoming>) -> Result<(), Rejection> {
         let headers = request.headers();
         let bytes = headers
             .iter()
@@ -174,7 +172,10 @@ impl Http {
         if headers.len() > limits.max_headers || bytes > limits.max_header_bytes {
             return Err(Rejection::HeadersTooLarge);
         }
-        pace.begin().ok_or(Rejection::Overloaded)
+        // The slot can still be lost, though to nobody before those who have been idle until now: of the body nothing may
+        // have come yet, and nothing may ever come.
+        drop(pace.slot().begin().ok_or(Rejection::Overloaded)?);
+        Ok(())
     }
 
     /// Lets `connection` run until it ends, or must.

@@ -18,6 +18,7 @@ use crate::AppcuesConfig;
 use crate::answer::{Rejection, ResponseBody, accepted};
 use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
 use crate::gate::{Admitted, Gate};
+use crate::pace::Pace;
 use crate::refusals::Refusals;
 use crate::slots::Slots;
 
@@ -126,7 +127,7 @@ impl Endpoint {
         let mut closed = self.0.closed.subscribe();
         tokio::select! {
             biased;
-            taken = self.take(&admitted, encoding, &head.headers, body, out) => taken,
+            taken = self.take(&admitted, encoding, head, body, out) => taken,
             _ = closed.wait_for(|closed| *closed) => Err(Rejection::Draining),
         }
     }
@@ -136,7 +137,7 @@ impl Endpoint {
         &self,
         admitted: &Admitted,
         encoding: Encoding,
-        headers: &HeaderMap,
+        head: &Parts,
         body: &mut B,
         out: DeliverySender,
     ) -> Result<(), Rejection>
@@ -147,10 +148,16 @@ impl Endpoint {
         let mut reserved = self.0.memory.reserve(0).await?;
         let bytes = tokio::select! {
             biased;
-            bytes = self.read(headers, body, &mut reserved) => bytes?,
+            bytes = self.read(&head.headers, body, &mut reserved) => bytes?,
             () = slot.evicted() => return Err(Rejection::Overloaded),
         };
-        let _until_answered = slot.begin().ok_or(Rejection::Overloaded)?;
+        // From here on it is us who keep the sender waiting: neither the request nor its connection gives way any more.
+        let connection = head.extensions.get::<Arc<Pace>>();
+        let of_connection = connection.map(|pace| pace.slot().begin().ok_or(Rejection::Overloaded));
+        let _until_answered = (
+            slot.begin().ok_or(Rejection::Overloaded)?,
+            of_connection.transpose()?,
+        );
         // Signed are the bytes as they were sent.
         let (verified, owners) = admitted.verify(&bytes)?;
         let limit = self.0.max_body_bytes;

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::slots::{Slot, Working};
+use crate::slots::Slot;
 
 /// What a connection does at the moment, which decides how long it may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +64,13 @@ impl Pace {
         self.enter(&mut self.state(), Phase::Idle);
     }
 
-    /// A request has begun, until what is returned is dropped. `None` if the connection has lost its slot.
-    pub(crate) fn begin(self: &Arc<Self>) -> Option<InRequest> {
-        let working = self.slot.begin()?;
+    /// A request has begun, until what is returned is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> InRequest {
         let mut state = self.state();
         state.requests += 1;
         self.enter(&mut state, Phase::Requests);
         drop(state);
-        Some(InRequest {
-            pace: Arc::clone(self),
-            _working: working,
-        })
+        InRequest(Arc::clone(self))
     }
 
     /// What the connection does, and since when.
@@ -102,17 +98,14 @@ impl Pace {
 }
 
 /// A request of a connection, from its head to its answer.
-pub(crate) struct InRequest {
-    pace: Arc<Pace>,
-    _working: Working,
-}
+pub(crate) struct InRequest(Arc<Pace>);
 
 impl Drop for InRequest {
     fn drop(&mut self) {
-        let mut state = self.pace.state();
+        let mut state = self.0.state();
         state.requests -= 1;
         if state.requests == 0 {
-            self.pace.enter(&mut state, Phase::Idle);
+            self.0.enter(&mut state, Phase::Idle);
         }
     }
 }
