@@ -235,6 +235,7 @@ fn a_source_that_asks_for_no_signature_needs_a_protection_or_says_that_it_is_mea
         for (settings, code) in [
             ("", 78),
             ("allow_networks = []", 78),
+            ("allow_networks = [\"203.0.113.0/24\", \"::/0\"]", 78),
             ("signature.allow_unauthenticated = true", 0),
             ("path_token = \"token\"", 0),
             (AUTH, 0),
@@ -287,6 +288,9 @@ fn settings_that_keep_nobody_out_or_everybody_are_refused() {
         ("allow_networks = [\"203.0.113.0/33\"]", "allow_networks"),
         ("allow_networks = [\"example.com\"]", "allow_networks"),
         ("trusted_proxies = \"10.0.0.0/8\"", "trusted_proxies"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "trusted_proxies"),
+        ("path = \"/web hooks\"", "path"),
+        ("path = \"/webhooks/é\"", "path"),
         (
             "auth = { strategy = \"basic\", username = \"a:b\", password = \"x\" }",
             "auth.username",

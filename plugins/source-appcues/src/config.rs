@@ -121,9 +121,11 @@ impl Component for AppcuesConfig {
             .iter()
             .filter_map(|account| account.path.as_ref());
         for path in [&self.path].into_iter().chain(of_accounts) {
-            if !path.starts_with('/') || path.contains(['?', '#']) {
+            // Every client sends anything else in another way.
+            let is_sent_as_it_is = path.bytes().all(|byte| byte.is_ascii_graphic());
+            if !path.starts_with('/') || path.contains(['?', '#']) || !is_sent_as_it_is {
                 problems.push(format!(
-                    "path: \"{path}\" must begin with / and hold neither ? nor #"
+                    "path: {path:?} must begin with / and hold neither ? nor # nor blanks nor anything but ASCII"
                 ));
             }
         }

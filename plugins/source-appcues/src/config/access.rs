@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -42,9 +43,8 @@ pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     let values = Vec::<Value>::deserialize(deserializer)?;
     let network = |value: &Value| {
         let text = value.as_str()?;
-        text.parse()
-            .ok()
-            .or_else(|| Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?)))
+        let address = || Some(IpNet::from(text.parse::<IpAddr>().ok()?));
+        text.parse().ok().or_else(address).map(canonical)
     };
     values
         .iter()
@@ -54,6 +54,21 @@ pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
             })
         })
         .collect()
+}
+
+/// IPv4 where it is written as IPv6 (`::ffff:203.0.113.0/120`), as clients' addresses are.
+fn canonical(network: IpNet) -> IpNet {
+    let IpAddr::V4(address) = network.addr().to_canonical() else {
+        return network;
+    };
+    let unmapped = network.max_prefix_len() - 32;
+    let length = network.prefix_len().checked_sub(unmapped);
+    let network_v4 = length.and_then(|length| IpNet::new(address.into(), length).ok());
+    network_v4.unwrap_or(network)
+}
+
+fn is_everywhere(network: &IpNet) -> bool {
+    network.prefix_len() == 0
 }
 
 /// What is wrong with the settings that say who gets in.
@@ -99,6 +114,12 @@ pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
             problems.push(format!("accounts: \"{}\" is there twice", account.id));
         }
     }
+    if config.trusted_proxies.iter().any(is_everywhere) {
+        problems.push(
+            "trusted_proxies: name your proxies alone; whoever is one can claim any address"
+                .to_owned(),
+        );
+    }
     if let Some(token) = &config.path_token
         && !is_path_segment(token.expose())
     {
@@ -132,7 +153,10 @@ pub(crate) fn protections(config: &AppcuesConfig) -> Vec<&'static str> {
     [
         ("path_token", config.path_token.is_some()),
         ("auth", config.auth.is_some()),
-        ("allow_networks", !config.allow_networks.is_empty()),
+        (
+            "allow_networks",
+            !config.allow_networks.is_empty() && !config.allow_networks.iter().any(is_everywhere),
+        ),
         (
             "tls.verify_certificate",
             config
@@ -150,4 +174,33 @@ pub(crate) fn protections(config: &AppcuesConfig) -> Vec<&'static str> {
 fn is_path_segment(text: &str) -> bool {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().all(is_unreserved) && !text.bytes().all(|byte| byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn networks_are_those_of_the_addresses_that_clients_have_however_they_are_written() {
+        let written = json!([
+            "203.0.113.7",
+            "203.0.113.0/24",
+            "::ffff:203.0.113.7",
+            "::ffff:203.0.113.0/120",
+            "2001:db8::/32",
+            "::/0",
+        ]);
+        let networks = networks(written).unwrap().into_iter();
+        let expected = [
+            "203.0.113.7/32",
+            "203.0.113.0/24",
+            "203.0.113.7/32",
+            "203.0.113.0/24",
+            "2001:db8::/32",
+            "::/0",
+        ];
+        assert!(networks.map(|network| network.to_string()).eq(expected));
+    }
 }

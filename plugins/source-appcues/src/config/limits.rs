@@ -55,6 +55,8 @@ impl Default for Limits {
     }
 }
 
+/// What fits into one record of the journal, which takes 16 MiB.
+const MOST_BODY_BYTES: usize = 15 * 1024 * 1024;
 /// More than any head needs; what holds them is allocated before they come.
 const MOST_HEADERS: usize = 1000;
 const MOST_HEADER_BYTES: usize = 1024 * 1024;
@@ -64,7 +66,6 @@ impl Limits {
     pub(super) fn problems(&self, decompression: bool) -> Vec<String> {
         let mut problems = Vec::new();
         for (name, is_zero) in [
-            ("max_body_bytes", self.max_body_bytes == 0),
             ("max_connections", self.max_connections == 0),
             ("max_requests", self.max_requests == 0),
             ("read_timeout_secs", self.read_timeout_secs == 0),
@@ -76,6 +77,7 @@ impl Limits {
             }
         }
         for (name, value, least, most) in [
+            ("max_body_bytes", self.max_body_bytes, 1, MOST_BODY_BYTES),
             ("max_headers", self.max_headers, 8, MOST_HEADERS),
             (
                 "max_header_bytes",
@@ -105,5 +107,38 @@ impl Limits {
             problems.extend(too_long(&format!("limits.{name}"), secs));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_nothing_could_keep_or_pass_are_named() {
+        let one = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            limits.problems(true).join("\n")
+        };
+        assert_eq!(one(|_| {}), "");
+        for (problems, name) in [
+            (one(|l| l.max_body_bytes = 0), "max_body_bytes"),
+            (one(|l| l.max_body_bytes = 16 << 20), "max_body_bytes"),
+            (one(|l| l.max_headers = 7), "max_headers"),
+            (one(|l| l.max_header_bytes = 2 << 20), "max_header_bytes"),
+            (
+                one(|l| l.max_bytes_in_flight = 2 << 19),
+                "max_bytes_in_flight",
+            ),
+            (one(|l| l.max_requests = 0), "max_requests"),
+            (one(|l| l.ack_timeout_secs = u64::MAX), "ack_timeout_secs"),
+        ] {
+            assert!(
+                problems.starts_with(&format!("limits.{name}: ")),
+                "{problems}"
+            );
+            assert_eq!(problems.lines().count(), 1, "{problems}");
+        }
     }
 }
