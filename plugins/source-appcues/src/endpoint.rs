@@ -159,7 +159,7 @@ impl Endpoint {
             of_connection.transpose()?,
         );
         // Signed are the bytes as they were sent.
-        let (verified, owners) = admitted.verify(&bytes)?;
+        let (verified, owners) = admitted.verify(&bytes).await?;
         let limit = self.0.max_body_bytes;
         let memory = &self.0.memory;
         let body = memory

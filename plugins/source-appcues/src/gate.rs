@@ -89,9 +89,12 @@ pub(crate) struct Admitted {
 
 impl Admitted {
     /// Verifies the signature of `body`, as it was received, and says whose it may be.
-    pub(crate) fn verify(&self, body: &Bytes) -> Result<(VerifiedBody, Owners<'_>), Rejection> {
+    pub(crate) async fn verify(
+        &self,
+        body: &Bytes,
+    ) -> Result<(VerifiedBody, Owners<'_>), Rejection> {
         match &self.claim {
-            Some(claim) => Ok(self.route.verify(claim, body)?),
+            Some(claim) => Ok(self.route.verify(claim, body).await?),
             None => Ok((
                 VerifiedBody::unauthenticated(body.clone()),
                 self.route.owners_of_unsigned(),

@@ -6,10 +6,14 @@ use landfall_appcues::{
     AppcuesEvent, Claim, Paths, SignatureError, VerifiedBody, Verifier, convert,
 };
 use landfall_core::{BuildError, Secret, Timestamp};
+use tokio::task::yield_now;
 
 use crate::AppcuesConfig;
 use crate::answer::Rejection;
 use crate::watch::{Contents, Watched};
+
+/// A body that is verified with many keys in no time, in bytes; nearly every event is shorter.
+const SHORT_BODY: usize = 16 * 1024;
 
 static ACCOUNT_ID: LazyLock<Paths<1>> = LazyLock::new(|| Paths::new(["account_id"]));
 
@@ -112,7 +116,10 @@ impl Route {
     }
 
     /// Verifies that a key of this path signed `body`, and says whose body it may then be.
-    pub(crate) fn verify(
+    ///
+    /// A long body takes some milliseconds with each key, and whoever sends it need have none: in between, others get
+    /// their turn.
+    pub(crate) async fn verify(
         &self,
         claim: &Claim,
         body: &Bytes,
@@ -122,6 +129,9 @@ impl Route {
         let is_any = verified.is_ok();
         let mut signers = Vec::new();
         for account in &self.accounts {
+            if body.len() > SHORT_BODY {
+                yield_now().await;
+            }
             let signed = account.keys.verify(claim, body.clone());
             if signed.is_ok() {
                 signers.push(&*account.id);
@@ -165,4 +175,40 @@ impl Owners<'_> {
 
 fn without_slash(path: &str) -> String {
     path.trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use landfall_appcues::sign;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_body_lets_others_have_their_turn_between_the_keys_of_accounts() {
+        let account = |id: &str| crate::Account {
+            id: id.to_owned(),
+            secrets: vec![Secret::new(format!("the key of {id}"))],
+            secret_files: Vec::new(),
+            path: None,
+        };
+        let config = AppcuesConfig {
+            accounts: vec![account("1"), account("2")],
+            ..AppcuesConfig::default()
+        };
+        let routes = Routes::new(&config, &Contents::new());
+        let route = routes.find(|_| true).unwrap();
+        let now = Timestamp::now();
+        let at = now.as_millis().to_string();
+        for (length, is_long) in [(SHORT_BODY, false), (SHORT_BODY + 1, true)] {
+            let body = Bytes::from(vec![b' '; length]);
+            let signature = sign(&Secret::new("the key of 2"), &at, &body);
+            let claim = route.claim(signature.as_bytes(), at.as_bytes(), now);
+            let claim = claim.unwrap();
+            let at_once = route.verify(&claim, &body).now_or_never();
+            assert_eq!(at_once.is_none(), is_long, "{length}");
+            let (_, owners) = route.verify(&claim, &body).await.unwrap();
+            assert!(matches!(owners, Owners::Accounts(ids) if ids == ["2"]));
+        }
+    }
 }
