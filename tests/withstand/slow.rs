@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use landfall_testkit::{Connection, Instance, Request, allow_many_files};
@@ -50,16 +51,22 @@ fn ten_thousand_slow_clients_do_not_keep_a_good_one_out() {
     assert_eq!(slow[1].until_closed(), b"");
 }
 
-#[test]
-fn slow_clients_leave_the_journal_its_files_where_there_are_few() {
-    let dir = tempfile::tempdir().unwrap();
-    let program = dir.path().join("landfall-with-few-files");
+/// Something in the place of the binary that lets it open so many `files`.
+fn with_few_files(dir: &Path, files: usize) -> PathBuf {
+    let program = dir.join("landfall-with-few-files");
     let script = format!(
-        "#!/bin/sh\nulimit -n 300\nexec {} \"$@\"\n",
+        "#!/bin/sh\nulimit -n {files}\nexec {} \"$@\"\n",
         env!("CARGO_BIN_EXE_landfall")
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+#[test]
+fn slow_clients_leave_the_journal_its_files_where_there_are_few() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = with_few_files(dir.path(), 300);
     let instance = start_program(&program, "limits.read_timeout_secs = 600", "");
     let mut slow = Vec::new();
     for number in 0..400 {
@@ -72,6 +79,17 @@ fn slow_clients_leave_the_journal_its_files_where_there_are_few() {
     let open = instance.metric("open_connections");
     assert!((140..=150).contains(&open), "{open} connections");
     assert_eq!(slow[0].until_closed(), b"");
+}
+
+#[test]
+fn slow_clients_of_the_api_leave_everything_else_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = start_program(&with_few_files(dir.path(), 200), "", "");
+    let slow: Vec<_> = (0..400).map(|_| Connection::open(instance.api())).collect();
+    accept(&instance, "good");
+    drop(slow);
+    // Whoever comes after them is answered.
+    assert_eq!(refused(&instance, "accept_failed"), 0);
 }
 
 /// Sixty connections that each have sent a head which looks genuine, and the beginning of a body.

@@ -1,10 +1,21 @@
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::readiness::Readiness;
 
@@ -13,6 +24,16 @@ const SECONDS: [f64; 16] = [
     0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 21600.0,
     86400.0,
 ];
+
+/// Connections at a time. Whoever wants more waits, and takes no file descriptor from the journal.
+const CONNECTIONS: usize = 128;
+
+/// How long a request may take to come, and then its connection may last.
+const READ_TIME: Duration = Duration::from_secs(5);
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+
+/// After an error of `accept` (no file descriptors left), wait for some to close.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The metrics of this process. They are global, so that whoever embeds two pipelines in one process sees both.
 fn metrics() -> Option<PrometheusHandle> {
@@ -26,8 +47,35 @@ fn metrics() -> Option<PrometheusHandle> {
         .clone()
 }
 
+/// Answers what comes over `listener`, until dropped.
+///
+/// # Errors
+/// The listener cannot be used.
+pub(crate) async fn serve(listener: TcpListener, readiness: Readiness) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let service = TowerToHyperService::new(router(readiness));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(READ_TIME);
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_BACKOFF).await;
+            continue;
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        connections.spawn(async move {
+            // How it ends is the client's affair.
+            drop(timeout(CONNECTION_TIME, connection).await);
+            drop(slot);
+        });
+    }
+    Ok(())
+}
+
 /// `/health`, `/ready` and `/metrics`.
-pub(crate) fn router(readiness: Readiness) -> Router {
+fn router(readiness: Readiness) -> Router {
     let metrics = metrics();
     Router::new()
         .route(

@@ -12,7 +12,7 @@ use landfall_core::{
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::api::router;
+use crate::api;
 use crate::config::{Config, ConfigError, SinkOuter};
 use crate::disk::{DiskBuffer, is_journal};
 use crate::readiness::Readiness;
@@ -351,12 +351,8 @@ fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
 }
 
 async fn serve_api(listener: TcpListener, readiness: Readiness) {
-    let served = async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        axum::serve(listener, router(readiness)).await
-    };
-    if let Err(error) = served.await {
-        tracing::error!(%error, "health and metrics are not served any more");
+    if let Err(error) = api::serve(listener, readiness).await {
+        tracing::error!(%error, "health and metrics are not served");
     }
 }
 
