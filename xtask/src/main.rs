@@ -1,6 +1,7 @@
 //! The workspace's own commands, run as `cargo xtask <command>`.
 
 mod bench;
+mod chart;
 mod fuzz;
 mod services;
 mod step;
@@ -40,6 +41,8 @@ enum XtaskCommand {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Draw the README's chart anew: made-up traffic, landed and asked through the views
+    Chart,
     /// What the tests need beside Rust
     #[command(subcommand)]
     Services(ServicesCommand),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         XtaskCommand::Fuzz { target, seconds } => {
             fuzz::run_long(target.as_deref(), Duration::from_secs(seconds))
         }
+        XtaskCommand::Chart => chart::draw(),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
         XtaskCommand::Services(ServicesCommand::Start) => services::start(),
     };

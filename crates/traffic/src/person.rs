@@ -17,7 +17,7 @@ pub(crate) struct Person {
     mood: i64,
     /// The score that they gave last, and when.
     scored: Option<(i64, i64)>,
-    /// How many items of each checklist they have done.
+    /// How many items of each checklist they have done; all of them too once they have dismissed it.
     done: [usize; CHECKLISTS.len()],
 }
 
@@ -43,7 +43,7 @@ impl Person {
             group_id,
             is_mobile: random.percent(30),
             diligence: 10 + random.below(70),
-            mood: random.between(4, 11),
+            mood: 10 - random.skewed(9) as i64,
             scored: None,
             done: [0; CHECKLISTS.len()],
             random,
@@ -234,8 +234,9 @@ impl Person {
         if self.done[number] == items.len() {
             session.now -= 1;
             self.send(session, "checklist_completed", about, requests);
-        } else if self.random.percent(20) {
+        } else if self.random.percent(30) {
             self.send(session, "checklist_skipped", about, requests);
+            self.done[number] = items.len();
         }
     }
 
