@@ -351,6 +351,9 @@ fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
 }
 
 async fn serve_api(listener: TcpListener, readiness: Readiness) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("health and metrics are on http://{address}");
+    }
     if let Err(error) = api::serve(listener, readiness).await {
         tracing::error!(%error, "health and metrics are not served");
     }

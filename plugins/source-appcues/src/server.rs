@@ -96,6 +96,12 @@ impl Source for AppcuesSource {
     ) -> Result<(), SourceError> {
         let listener = TcpListener::from_std(self.listener)
             .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
+        let address = listener.local_addr().unwrap_or(self.config.address);
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        tracing::info!(
+            "webhooks are received on {scheme}://{address}{}",
+            self.config.path
+        );
         if self.config.signature.mode != SignatureMode::Required {
             tracing::warn!(
                 mode = ?self.config.signature.mode,
