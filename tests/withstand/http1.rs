@@ -317,7 +317,10 @@ fn what_is_not_http_is_refused_in_the_same_form_as_all_else() {
             "P\0ST / HTTP/1.1\r\n\r\n".to_owned(),
             (400, "malformed_request"),
         ),
-        ("PRI * HTTP/1.1\r\n\r\n".to_owned(), (404, "not_found")),
+        (
+            "PRI * HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+            (404, "not_found"),
+        ),
         (
             "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\r\n\r\n".to_owned(),
             (400, "malformed_request"),

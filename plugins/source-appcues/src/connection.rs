@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::OptionFuture;
-use http::Request;
+use http::header::HOST;
+use http::{Request, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -171,6 +172,11 @@ impl Http {
         let limits = &self.limits;
         if headers.len() > limits.max_headers || bytes > limits.max_header_bytes {
             return Err(Rejection::HeadersTooLarge);
+        }
+        // RFC 9112, section 3.2.
+        let hosts = headers.get_all(HOST).iter().count();
+        if request.version() == Version::HTTP_11 && hosts != 1 {
+            return Err(Rejection::Malformed);
         }
         // The slot can still be lost, though to nobody before those who have been idle until now: of the body nothing may
         // have come yet, and nothing may ever come.
