@@ -141,6 +141,24 @@ fn an_export_lands_once_however_it_is_packed_and_however_often_it_is_imported() 
 }
 
 #[test]
+fn unknown_events_of_one_id_are_told_apart_by_their_names() {
+    let landfall = prepare();
+    let event = |name: &str| format!(r#"{{"id":"1","name":"{name}","timestamp":1684439316293}}"#);
+    let lines = ["survey_shown", "survey_closed", "survey_shown"].map(event);
+    fs::write(landfall.dir().join("export"), lines.join("\n")).unwrap();
+    for (landed, copies) in [(2, 1), (0, 3)] {
+        let ended = import(&landfall, "export");
+        assert_eq!(ended.code, Some(0), "{ended}");
+        let expected = format!("landed           {landed}\npassed over      {copies} ");
+        assert!(ended.stdout.starts_with(&expected), "{ended}");
+    }
+    assert_eq!(
+        landed_types(&landfall),
+        HashMap::from([("other".to_owned(), 2)])
+    );
+}
+
+#[test]
 fn imported_columns_are_those_of_the_webhook() {
     let (of_webhook, of_export) = (prepare(), prepare());
     let instance = start(of_webhook);

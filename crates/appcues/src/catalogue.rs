@@ -176,7 +176,8 @@ pub static EVENT_TYPES: &[EventType] = &[
     is(OTHER, Sdk, "An event that Landfall has no name for; all of its columns are filled.", &[]),
 ];
 
-const OTHER: &str = "other";
+/// The type of all events that Landfall has no name for.
+pub const OTHER: &str = "other";
 
 const fn is(
     name: &'static str,

@@ -42,7 +42,7 @@ pub mod convert;
 mod explain;
 mod samples;
 
-pub use catalogue::{EVENT_TYPES, EventType, Origin};
+pub use catalogue::{EVENT_TYPES, EventType, OTHER, Origin};
 pub use convert::Mismatch;
 pub use event::{AppcuesEvent, NotAnEvent};
 pub use explain::{Captured, explain};

@@ -94,9 +94,10 @@ Examples:
     },
     /// Land Appcues' bulk export: newline-delimited JSON, plain, gzip or zip.
     ///
-    /// An event is passed over if the lake or the service's journal holds one of the same account, id and event type. So an import
-    /// that was cut off is simply started again. Wait until the webhook's retries of the time that the export covers
-    /// are over: an event that the service accepts after the import began is landed by both.
+    /// An event is passed over if the lake or the service's journal holds one of the same account, id and event type
+    /// (and name, where the type is other). So an import that was cut off is simply started again. Wait until the
+    /// webhook's retries of the time that the export covers are over: an event that the service accepts after the import
+    /// began is landed by both.
     #[command(after_help = "\
 Examples:
   landfall import --config landfall.toml events.jsonl.gz

@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
 use bytes::Bytes;
-use landfall_appcues::{AppcuesEvent, NotAnEvent};
+use landfall_appcues::{AppcuesEvent, NotAnEvent, OTHER};
 use landfall_core::{BuildError, Event, Position, Timestamp};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -43,7 +43,7 @@ pub struct Backfill {
 pub enum Copies {
     /// The same bytes.
     SameBytes,
-    /// The same event type: an export writes an event otherwise than a webhook.
+    /// The same event type, and if that is [`OTHER`] the same name: an export writes an event otherwise than a webhook.
     SameType,
 }
 
@@ -194,6 +194,7 @@ impl Backfill {
         let account = event.account_id().unwrap_or_default();
         let content = match self.copies {
             Copies::SameBytes => event.body(),
+            Copies::SameType if event.event_type() == OTHER => event.name(),
             Copies::SameType => event.event_type(),
         };
         Key::of(&account, event.id(), content.as_bytes())
