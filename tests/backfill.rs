@@ -141,6 +141,35 @@ fn an_export_lands_once_however_it_is_packed_and_however_often_it_is_imported() 
 }
 
 #[test]
+fn what_other_programs_put_around_an_export_is_no_line_of_it() {
+    let landfall = prepare();
+    let lines = exported_samples();
+    let marked = |lines: &[String]| format!("\u{feff}{}", lines.join("\n"));
+    let file = |name: &str| File::create(landfall.dir().join(name)).unwrap();
+    let joined = format!("{}\n{}", marked(&lines[..2]), marked(&lines[2..4]));
+    write!(file("marked"), "{joined}").unwrap();
+
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    write!(gzip, "{}", marked(&lines[4..])).unwrap();
+    let mut zip = ZipWriter::new(file("of_macos"));
+    for (name, content) in [
+        ("export/.DS_Store", b"\0\0\0\x01Bud1\xff".as_slice()),
+        ("export/1.jsonl.gz", &gzip.finish().unwrap()),
+        ("__MACOSX/export/._1.jsonl.gz", b"\0\x05\x16\x07\xff"),
+    ] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap();
+    ZipWriter::new(file("empty")).finish().unwrap();
+
+    let files = ["marked", "of_macos", "empty"];
+    let ended = landfall.run(["import", "--config", "landfall.toml"].iter().chain(&files));
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_eq!(landed_types(&landfall), each_once());
+}
+
+#[test]
 fn unknown_events_of_one_id_are_told_apart_by_their_names() {
     let landfall = prepare();
     let event = |name: &str| format!(r#"{{"id":"1","name":"{name}","timestamp":1684439316293}}"#);

@@ -1,7 +1,7 @@
 //! `landfall import`: Appcues' bulk export into the lake.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -21,6 +21,12 @@ const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Lines that are read ahead, in lists of so many.
 const LINES_AT_A_TIME: usize = 256;
+
+/// The first bytes of gzip.
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// The first bytes of a zip archive, and of an empty one.
+const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
 /// A line of an export.
 struct Line {
@@ -64,6 +70,8 @@ pub(crate) async fn import(
                 report.add_broken("not_utf8", place);
                 continue;
             };
+            // Some programs begin a file with a byte order mark, and files may have been joined.
+            let text = text.trim_start_matches('\u{feff}');
             if text.trim().is_empty() {
                 continue;
             }
@@ -108,27 +116,33 @@ struct LineReader<'a> {
 }
 
 impl LineReader<'_> {
-    /// Reads a file, whichever of the three kinds it is, told by its first bytes.
+    /// Reads a file, whichever of the three kinds it is, told by its first bytes. What an archive holds may be gzip too.
     fn read_file(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
         let mut file = File::open(path)?;
-        let mut magic = Vec::new();
-        file.by_ref().take(4).read_to_end(&mut magic)?;
-        file.seek(SeekFrom::Start(0))?;
-        let file = progress.wrap_read(file);
-        match magic.as_slice() {
-            [0x1f, 0x8b, ..] => self.read_lines(BufReader::new(MultiGzDecoder::new(file)))?,
-            b"PK\x03\x04" => {
-                let mut archive = ZipArchive::new(file)?;
-                for index in 0..archive.len() {
-                    let entry = archive.by_index(index)?;
-                    if entry.is_file() {
-                        self.read_lines(BufReader::new(entry))?;
-                    }
-                }
+        let magic = first_bytes(&mut file)?;
+        if !ZIP.contains(&magic.as_slice()) {
+            // Not by seeking back, which a pipe cannot.
+            return Ok(self.read_text(magic.chain(progress.wrap_read(file)))?);
+        }
+        file.rewind()?;
+        let mut archive = ZipArchive::new(progress.wrap_read(file))?;
+        for index in 0..archive.len() {
+            let entry = archive.by_index(index)?;
+            if entry.is_file() && !is_of_macos(entry.name_raw()) {
+                self.read_text(entry)?;
             }
-            _ => self.read_lines(BufReader::new(file))?,
         }
         Ok(())
+    }
+
+    fn read_text(&mut self, mut text: impl Read) -> io::Result<()> {
+        let magic = first_bytes(&mut text)?;
+        let text = magic.chain(text);
+        if magic.starts_with(GZIP) {
+            self.read_lines(BufReader::new(MultiGzDecoder::new(text)))
+        } else {
+            self.read_lines(BufReader::new(text))
+        }
     }
 
     fn read_lines(&mut self, mut text: impl BufRead) -> io::Result<()> {
@@ -159,6 +173,17 @@ impl LineReader<'_> {
             }
         }
     }
+}
+
+fn first_bytes(mut text: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    text.by_ref().take(4).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What macOS packs beside the files that it was told to.
+fn is_of_macos(name: &[u8]) -> bool {
+    name.starts_with(b"__MACOSX/") || name.ends_with(b".DS_Store")
 }
 
 fn style() -> ProgressStyle {
