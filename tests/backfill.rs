@@ -71,6 +71,10 @@ fn import(landfall: &Landfall, file: &str) -> Ended {
     landfall.run(["import", "--config", "landfall.toml", file])
 }
 
+fn replay(landfall: &Landfall) -> Ended {
+    landfall.run(["replay", "--quarantine", "--config", "landfall.toml"])
+}
+
 /// The documented event as an export may write it: keys in another order, attributes in a string, a text for a time.
 fn exported(body: &[u8]) -> Value {
     let mut event: Value = serde_json::from_slice(body).unwrap();
@@ -295,7 +299,7 @@ fn a_quarantined_body_that_is_an_event_by_now_is_landed_once() {
     write_parquet(&folder, rows);
 
     for landed in [2, 0] {
-        let ended = landfall.run(["replay", "--quarantine", "--config", "landfall.toml"]);
+        let ended = replay(&landfall);
         assert_eq!(ended.code, Some(0), "{ended}");
         let expected = format!("landed           {landed}\n");
         assert!(ended.stdout.starts_with(&expected), "{ended}");
@@ -313,6 +317,26 @@ fn a_quarantined_body_that_is_an_event_by_now_is_landed_once() {
     let mut expected = bodies.map(|body| (1_700_000_000_123, String::from_utf8_lossy(body).into()));
     expected.sort_by_key(|(_, body): &(i64, String)| body.contains("\"score\""));
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn what_the_service_has_accepted_and_not_landed_is_not_replayed_beside_it() {
+    let landfall = prepare();
+    let mut rows = QuarantineBuilder::new();
+    for sample in &SAMPLES {
+        rows.append(Timestamp::now(), "of_an_older_version", sample.body);
+    }
+    write_parquet(&landfall.dir().join("lake/quarantine"), rows);
+    let instance = start(landfall);
+    for sample in &SAMPLES[..8] {
+        accept(&instance, sample.body);
+    }
+    let ended = replay(instance.landfall());
+    assert_eq!(ended.code, Some(0), "{ended}");
+
+    let (ended, landfall) = instance.stop(Signal::TERM);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_eq!(landed_types(&landfall), each_once());
 }
 
 fn write_parquet(folder: &Path, mut rows: QuarantineBuilder) {

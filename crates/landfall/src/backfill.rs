@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use landfall_appcues::NotAnEvent;
@@ -16,24 +16,7 @@ use crate::run::load;
 /// A backfill of a configured sink, which no other can disturb while it lives.
 pub(crate) struct Opened {
     pub(crate) backfill: Backfill,
-    /// Where the service keeps what it has accepted for this sink and not landed yet.
-    journal: PathBuf,
     _lock: File,
-}
-
-impl Opened {
-    /// Passes over copies of what waits in the journal: it is no less there. The service may be running.
-    pub(crate) fn expect_journal(&mut self) -> anyhow::Result<()> {
-        let unreadable = || format!("cannot read the journal {}", self.journal.display());
-        if self.journal.is_dir() {
-            for record in landfall_journal::export(&self.journal).with_context(unreadable)? {
-                if let Some(event) = decode_record(&record.with_context(unreadable)?) {
-                    self.backfill.expect(&event.body);
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Opens the lake of the sink named `sink`, or of the only one that lands Parquet files.
@@ -54,11 +37,26 @@ pub(crate) async fn open(
         (None, _, None) => bail!("no sink lands Parquet files"),
     };
     let lock = lock(&config.data_dir)?;
+    let mut backfill = Backfill::open(settings, copies).await?;
+    expect_journal(&mut backfill, &config.data_dir.join(id))?;
     Ok(Opened {
-        backfill: Backfill::open(settings, copies).await?,
-        journal: config.data_dir.join(id),
+        backfill,
         _lock: lock,
     })
+}
+
+/// Passes over copies of what the service has accepted for the sink and not landed yet: it is no less there. The service may
+/// be running.
+fn expect_journal(backfill: &mut Backfill, journal: &Path) -> anyhow::Result<()> {
+    let unreadable = || format!("cannot read the journal {}", journal.display());
+    if journal.is_dir() {
+        for record in landfall_journal::export(journal).with_context(unreadable)? {
+            if let Some(event) = decode_record(&record.with_context(unreadable)?) {
+                backfill.expect(&event.body);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Two at a time would not see each other's events.
