@@ -320,6 +320,21 @@ fn a_quarantined_body_that_is_an_event_by_now_is_landed_once() {
 }
 
 #[test]
+fn a_damaged_file_of_the_quarantine_keeps_no_other_from_landing() {
+    let landfall = prepare();
+    let folder = landfall.dir().join("lake/quarantine");
+    let mut rows = QuarantineBuilder::new();
+    rows.append(Timestamp::now(), "of_an_older_version", SAMPLES[0].body);
+    write_parquet(&folder, rows);
+    fs::write(folder.join("0.parquet"), "no Parquet").unwrap();
+    let ended = replay(&landfall);
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert!(ended.stdout.contains("landed           1\n"), "{ended}");
+    let said = "cannot read quarantine/0.parquet: ";
+    assert!(ended.stderr.contains(said), "{ended}");
+}
+
+#[test]
 fn what_the_service_has_accepted_and_not_landed_is_not_replayed_beside_it() {
     let landfall = prepare();
     let mut rows = QuarantineBuilder::new();

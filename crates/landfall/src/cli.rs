@@ -116,7 +116,11 @@ Exit codes: 0 all landed or passed over, 1 some lines are no events (they are na
     ///
     /// Nothing is removed from the quarantine; what has been replayed is passed over the next time. Events keep the
     /// received_at that they had.
-    #[command(after_help = "Example:\n  landfall replay --quarantine --config landfall.toml")]
+    #[command(after_help = "\
+Example:
+  landfall replay --quarantine --config landfall.toml
+
+Exit codes: 0 all files were read, 1 some cannot be (they are named)")]
     Replay {
         /// The quarantine, which is all that can be replayed.
         #[arg(long, required = true)]

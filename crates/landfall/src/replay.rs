@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use indicatif::ProgressBar;
 use landfall_core::Event;
 use landfall_sink_parquet::Copies;
@@ -16,8 +17,17 @@ pub(crate) async fn replay_quarantine(
     let files = opened.backfill.quarantine_files().await?;
     let progress = ProgressBar::new(files.len() as u64);
     let mut report = Report::default();
+    let mut unreadable = 0;
     for file in progress.wrap_iter(files.iter()) {
-        let bodies = opened.backfill.quarantined(file).await?;
+        let bodies = match opened.backfill.quarantined(file).await {
+            Ok(bodies) => bodies,
+            // It must not keep the others from landing.
+            Err(error) => {
+                progress.suspend(|| eprintln!("{error}"));
+                unreadable += 1;
+                continue;
+            }
+        };
         for (row, quarantined) in bodies.into_iter().enumerate() {
             let event = Event::new(quarantined.received_at, quarantined.body);
             let pushed = opened.backfill.push(&event).await?;
@@ -27,5 +37,8 @@ pub(crate) async fn replay_quarantine(
     opened.backfill.finish().await?;
     progress.finish_and_clear();
     report.print()?;
+    if unreadable > 0 {
+        bail!("{unreadable} files of the quarantine cannot be read");
+    }
     Ok(())
 }
