@@ -13,7 +13,7 @@ use landfall_testkit::{Instance, Landfall};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::step::{announced, run, workspace_root};
+use crate::step::{announced, run, target_directory, workspace_root};
 
 const SECRET: &str = "a secret only of this benchmark";
 const PATH: &str = "/webhooks/appcues";
@@ -46,8 +46,7 @@ pub(crate) fn run_all(connections: &[usize], limit: Duration) -> anyhow::Result<
     announced("cargo build --release", || {
         run(&mut build, "Repair what cargo names above.")
     })?;
-    let target = landfall_testkit::services::directory()?;
-    let target = target.parent().context("the target directory")?;
+    let target = target_directory()?;
     let exe = target.join("release/landfall");
     let work = target.join("bench");
     fs::create_dir_all(&work)?;

@@ -1,12 +1,12 @@
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use crate::step::{run, workspace_root};
+use crate::step::{run, target_directory, workspace_root};
 
 /// A target of `fuzz/`, and the folders in the tree that hold inputs to begin with.
 struct Target {
@@ -129,11 +129,4 @@ fn fuzz(target: &Target, program: &Path, corpus: &Path, time: Duration) -> anyho
         .args(target.seeds);
     let advice = "The input is in the file named above: mend it, and keep the input in fuzz/seeds.";
     run(&mut command, advice)
-}
-
-/// The target directory that this program lies in.
-fn target_directory() -> anyhow::Result<PathBuf> {
-    let program = env::current_exe()?;
-    let directory = program.ancestors().nth(2).map(Path::to_owned);
-    directory.context("run this as `cargo xtask`")
 }

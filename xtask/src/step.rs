@@ -1,5 +1,5 @@
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,13 @@ pub(crate) fn workspace_root() -> anyhow::Result<PathBuf> {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     let root = PathBuf::from(package).parent().map(PathBuf::from);
     root.context("xtask lies one folder below the workspace's root")
+}
+
+/// The target directory that this program lies in.
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let directory = program.ancestors().nth(2).map(Path::to_owned);
+    directory.context("run this as `cargo xtask`")
 }
 
 /// Announces `title`, does `work`, and says how long it took.
