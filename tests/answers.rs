@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use landfall_testkit::{Instance, Landfall, Request, Response, files_below, python};
+use landfall_testkit::{Instance, Landfall, Request, Response, config, files_below, python};
 use serde_json::Value;
 
 const SECRET: &str = "a secret only of this test";
@@ -11,37 +11,19 @@ const PATH: &str = "/webhooks/appcues";
 const EVENT: &[u8] = br#"{"id": "1", "name": "appcues:flow_started", "timestamp": 1684867471283}"#;
 
 /// Every event is a batch of its own, so that no answer waits for another event.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-
-[api]
-address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-[sources.appcues.signature]
-secrets = ["an older secret", "${APPCUES_WEBHOOK_SECRET}"]
-tolerance_secs = 300
-[sources.appcues.limits]
-max_body_bytes = 4096
-read_timeout_secs = 1
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-[sinks.lake.batch]
-max_events = 1
-timeout_secs = 1
-[sinks.lake.buffer]
-type = "memory"
+const SOURCE: &str = r#"
+signature = { secrets = ["an older secret", "${APPCUES_WEBHOOK_SECRET}"], tolerance_secs = 300 }
+limits = { max_body_bytes = 4096, read_timeout_secs = 1 }
+"#;
+const SINK: &str = r#"
+batch = { max_events = 1, timeout_secs = 1 }
+buffer.type = "memory"
 "#;
 
 fn start() -> Instance {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let config = landfall.write("landfall.toml", CONFIG);
+    let config = landfall.write("landfall.toml", &config(SOURCE, SINK));
     landfall.start(&config)
 }
 

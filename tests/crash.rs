@@ -16,27 +16,13 @@ mod load;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use landfall_testkit::Landfall;
+use landfall_testkit::{Landfall, SIGNED, config};
 
 use crate::lake::landed_ids;
 use crate::load::{Load, SECRET, finish, kill_at_random_moments, kill_at_steps};
 
 /// Small batches, and partitions by the hundred, so that each step of a landing is under way most of the time.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-batch = { max_events = 60, timeout_secs = 1 }
-"#;
+const SINK: &str = "batch = { max_events = 60, timeout_secs = 1 }";
 
 /// How often the process is killed at a random moment. `LANDFALL_CRASH_ROUNDS` sets another number for a long run.
 fn rounds() -> usize {
@@ -83,7 +69,7 @@ fn no_event_is_lost_or_doubled_when_killed_at_any_step() {
 fn prepare() -> (Landfall, PathBuf) {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let config = landfall.write("landfall.toml", CONFIG);
+    let config = landfall.write("landfall.toml", &config(SIGNED, SINK));
     (landfall, config)
 }
 

@@ -17,28 +17,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use landfall_testkit::{Landfall, Request, Signal, files_below, python, workspace_root};
+use landfall_testkit::{
+    Landfall, Request, SIGNED, Signal, config, files_below, python, workspace_root,
+};
 
 use crate::lake::landed_ids;
 
 const SECRET: &str = "a secret only of this test";
 
 /// Small batches: seven of them, and a file of each for every day in it.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-batch = { max_events = 10, timeout_secs = 1 }
-"#;
+const SINK: &str = "batch = { max_events = 10, timeout_secs = 1 }";
 
 const ENGINES: [&str; 6] = [
     "clickhouse",
@@ -120,7 +108,7 @@ fn add_released(lake: &Path) -> usize {
 fn land(events: &[String]) -> Landfall {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let config = landfall.write("landfall.toml", CONFIG);
+    let config = landfall.write("landfall.toml", &config(SIGNED, SINK));
     let released = add_released(&landfall.dir().join("lake"));
     assert_eq!(released, 13, "the documented samples");
     let mut instance = landfall.start(&config);

@@ -35,28 +35,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_testkit::{Ended, Instance, Landfall, Request, Response, Signal, get};
+use landfall_testkit::{Ended, Instance, Landfall, Request, Response, SIGNED, Signal, config, get};
 use serde_json::Value;
 
 use crate::lake::landed_ids;
 
 const SECRET: &str = "a secret only of this test";
-
-/// What every test begins with; the sink's own settings follow.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-"#;
 
 /// Lands what comes a second after it came.
 const SOON: &str = "batch.timeout_secs = 1";
@@ -68,7 +52,7 @@ const LATE: &str = "batch.timeout_secs = 300";
 const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 
 fn prepare(settings: &str) -> (Landfall, PathBuf) {
-    prepare_with(&format!("{CONFIG}{settings}\n"))
+    prepare_with(&config(SIGNED, settings))
 }
 
 fn prepare_with(config: &str) -> (Landfall, PathBuf) {

@@ -13,7 +13,7 @@ mod rotation;
 #[path = "front_door/tls.rs"]
 mod tls;
 
-use landfall_testkit::{Ended, Instance, Landfall, Request, Response, files_below};
+use landfall_testkit::{Ended, Instance, Landfall, Request, Response, config, files_below};
 use serde_json::Value;
 
 const SECRET: &str = "a secret only of this test";
@@ -21,19 +21,7 @@ const PATH: &str = "/webhooks/appcues";
 const EVENT: &[u8] = br#"{"id": "1", "name": "appcues:flow_started", "timestamp": 1684867471283}"#;
 
 /// Every event is a batch and a file of its own, in the lake before it is answered.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-SETTINGS
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
+const SINK: &str = r#"
 batch = { max_events = 1, timeout_secs = 1 }
 deduplicate.window_secs = 0
 buffer.type = "memory"
@@ -52,7 +40,7 @@ fn start(settings: &str) -> Instance {
 }
 
 fn start_in(landfall: Landfall, settings: &str) -> Instance {
-    let config = landfall.write("landfall.toml", &CONFIG.replace("SETTINGS", settings));
+    let config = landfall.write("landfall.toml", &config(settings, SINK));
     landfall.start(&config)
 }
 
@@ -75,7 +63,7 @@ fn assert_refused(landfall: &Landfall, settings: &str, problem: &str) {
 }
 
 fn run(landfall: &Landfall, command: &str, settings: &str) -> Ended {
-    let config = landfall.write("landfall.toml", &CONFIG.replace("SETTINGS", settings));
+    let config = landfall.write("landfall.toml", &config(settings, SINK));
     landfall.run([command.as_ref(), "--config".as_ref(), config.as_os_str()])
 }
 

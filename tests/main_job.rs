@@ -5,34 +5,13 @@
 
 use std::path::Path;
 
-use landfall_testkit::{Landfall, Signal, files_below, python, workspace_root};
+use landfall_testkit::{Landfall, SIGNED, Signal, config, files_below, python, workspace_root};
 use serde_json::Value;
 
 const SECRET: &str = "a secret only of this test";
 
 /// The batch closes with the last sample, or a second after the first.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-
-[api]
-address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-[sources.appcues.signature]
-secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-[sinks.lake.batch]
-max_events = 13
-timeout_secs = 1
-[sinks.lake.buffer]
-type = "{buffer}"
-"#;
+const SINK: &str = "batch = { max_events = 13, timeout_secs = 1 }";
 
 #[test]
 fn the_documented_events_land_with_every_column_through_a_memory_buffer() {
@@ -47,7 +26,8 @@ fn the_documented_events_land_with_every_column_through_a_disk_buffer() {
 fn the_documented_events_land(buffer: &str) {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let config = landfall.write("landfall.toml", &CONFIG.replace("{buffer}", buffer));
+    let sink = format!("{SINK}\nbuffer.type = \"{buffer}\"");
+    let config = landfall.write("landfall.toml", &config(SIGNED, &sink));
     let instance = landfall.start(&config);
     let lake = instance.dir().join("lake");
     let samples = workspace_root().join("crates/appcues/samples");

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use landfall_testkit::{Instance, Landfall, Request, Signal, files_below};
+use landfall_testkit::{Instance, Landfall, Request, SIGNED, Signal, config, files_below};
 
 const SECRET: &str = "a secret only of this test";
 
@@ -18,19 +18,7 @@ const BATCH_BYTES: u64 = 48 * MIB;
 /// What docs/lake.md says of a process that remembers few events.
 const BOUND: u64 = 3 * BATCH_BYTES + 100 * MIB;
 
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
+const SINK: &str = r#"
 partition = "events/date={date}/hour={hour}"
 batch = { max_bytes = {batch_bytes}, max_events = 4000, timeout_secs = 300 }
 "#;
@@ -50,8 +38,8 @@ fn memory_is_bounded_by_the_configuration_whatever_the_traffic() {
 fn land(partitions: usize, events: usize, noise: usize) -> u64 {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let config = CONFIG.replace("{batch_bytes}", &BATCH_BYTES.to_string());
-    let config = landfall.write("landfall.toml", &config);
+    let sink = SINK.replace("{batch_bytes}", &BATCH_BYTES.to_string());
+    let config = landfall.write("landfall.toml", &config(SIGNED, &sink));
     let mut instance = landfall.start(&config);
     // What is in flight is the source's to bound, and small here.
     let at_a_time = (1_000_000 / noise).min(200);

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use landfall_testkit::{
-    Landfall, Response, Signature, epoch_secs, exchange, python, workspace_root,
+    Landfall, Response, Signature, config, epoch_secs, exchange, python, workspace_root,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,19 +21,7 @@ use serde_json::{Value, json};
 const SECRET: &str = "a secret only of this test";
 
 /// Every event is a file of its own, and in the lake before it is answered.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-SETTINGS
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
+const SINK: &str = r#"
 batch = { max_events = 1, timeout_secs = 1 }
 buffer.type = "memory"
 "#;
@@ -250,10 +238,7 @@ fn check(file: &str) {
     let path = workspace_root().join("tests/requests").join(file);
     let requests: Requests = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let landfall = Landfall::new(env!("CARGO_BIN_EXE_landfall"));
-    let config = landfall.write(
-        "landfall.toml",
-        &CONFIG.replace("SETTINGS", &requests.settings),
-    );
+    let config = landfall.write("landfall.toml", &config(&requests.settings, SINK));
     let instance = landfall.start(&config);
 
     let mut wrong = Vec::new();

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use landfall_testkit::{Landfall, Request, Signal, files_below, python, workspace_root};
+use landfall_testkit::{Landfall, Request, Signal, config, files_below, python, workspace_root};
 use serde_json::{Value, json};
 
 use crate::lake::landed_ids;
@@ -25,21 +25,8 @@ use crate::lake::landed_ids;
 const SECRET: &str = "a secret only of this test";
 
 /// The requests are of another time, so their age is not looked at.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature = { secrets = ["${APPCUES_WEBHOOK_SECRET}"], tolerance_secs = 0 }
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-batch.timeout_secs = 1
-"#;
+const SOURCE: &str =
+    r#"signature = { secrets = ["${APPCUES_WEBHOOK_SECRET}"], tolerance_secs = 0 }"#;
 
 const DIALECTS: [&str; 6] = [
     "duckdb",
@@ -116,7 +103,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
 #[test]
 fn what_was_generated_can_be_sent() {
     let landfall = new_landfall();
-    let config = landfall.write("landfall.toml", CONFIG);
+    let config = landfall.write("landfall.toml", &config(SOURCE, "batch.timeout_secs = 1"));
     let mut instance = landfall.start(&config);
     let landfall = instance.landfall();
     let ended = landfall.run(["generate", "--days", "3", "--users", "5", "--out", "few"]);
@@ -187,7 +174,7 @@ fn land(landfall: Landfall, requests: &Path) -> Landfall {
         .collect();
     fs::write(requests.join("edges.jsonl"), edges).unwrap();
 
-    let config = landfall.write("landfall.toml", CONFIG);
+    let config = landfall.write("landfall.toml", &config(SOURCE, "batch.timeout_secs = 1"));
     let mut instance = landfall.start(&config);
     let mut bodies = HashSet::new();
     for line in lines(requests) {

@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
-use landfall_testkit::{Instance, Landfall, Outage, SmallDisk};
+use landfall_testkit::{Instance, Landfall, Outage, SIGNED, SmallDisk, config};
 
 use crate::{
-    CONFIG, SOON, accept, assert_landed_once, assert_refused, event, lake_of, padded_event, post,
+    SOON, accept, assert_landed_once, assert_refused, event, lake_of, padded_event, post,
     prepare_with, stop_in_order, unready, wait_until_landed,
 };
 
@@ -21,13 +21,13 @@ fn prepare(disk: Option<&SmallDisk>) -> (Landfall, PathBuf, Code) {
     match disk {
         Some(disk) => {
             let data = format!(r#"data_dir = "{}""#, disk.path().display());
-            let config = CONFIG.replace(r#"data_dir = "{dir}/data""#, &data);
-            let (landfall, config) = prepare_with(&format!("{config}{SOON}\n"));
+            let config = config(SIGNED, SOON).replace(r#"data_dir = "{dir}/data""#, &data);
+            let (landfall, config) = prepare_with(&config);
             (landfall, config, "not_durable")
         }
         None => {
             let max_size = (MEBIBYTES - 16) * 1024 * 1024;
-            let config = format!("{CONFIG}{SOON}\nbuffer.max_size = {max_size}\n");
+            let config = config(SIGNED, &format!("{SOON}\nbuffer.max_size = {max_size}"));
             let (landfall, config) = prepare_with(&config);
             (landfall, config, "buffer_full")
         }

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use landfall_testkit::free_address;
+use landfall_testkit::{SIGNED, config, free_address};
 
-use crate::{CONFIG, SOON, accept, assert_landed_once, event, prepare, stop_in_order};
+use crate::{SOON, accept, assert_landed_once, event, prepare, stop_in_order};
 
 #[test]
 fn a_second_process_on_the_same_data_dir_says_so_and_exits_78() {
-    let (landfall, config) = prepare(SOON);
-    let instance = landfall.start(&config);
-    let other_ports = CONFIG
+    let other_ports = config(SIGNED, "")
         .replace("{source}", &free_address().to_string())
         .replace("{api}", &free_address().to_string());
+    let (landfall, config) = prepare(SOON);
+    let instance = landfall.start(&config);
     let second = instance.landfall().write("second.toml", &other_ports);
     let ended = instance
         .landfall()

@@ -32,6 +32,7 @@
     reason = "an unmet expectation in here is a failed test"
 )]
 
+mod config;
 mod connection;
 mod fault_proxy;
 mod files;
@@ -50,6 +51,7 @@ mod signature;
 mod small_disk;
 mod tls;
 
+pub use config::{SIGNED, config};
 pub use connection::Connection;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use files::files_below;

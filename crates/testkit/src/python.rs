@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Process;
 use crate::services::{self, Venv};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The folder that holds the workspace's `Cargo.toml`.
 pub fn workspace_root() -> PathBuf {
