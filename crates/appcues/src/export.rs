@@ -49,16 +49,17 @@ fn object(raw: &str) -> Option<String> {
 }
 
 /// The epoch time `raw` in milliseconds, if it is in another unit. Each unit's numbers end in the year 5138, where those of
-/// the next are in 1973.
+/// the next are in 1973. Fractions of a millisecond are cut off, as in all times: an event is then of the same day however
+/// finely its time is written.
 fn milliseconds(raw: &str) -> Option<String> {
     let text = convert::string(raw).ok()??;
     let number: f64 = text.parse().ok()?;
-    let factor = match number.abs() {
-        ..1e11 => 1e3,
-        1e14..1e17 => 1e-3,
+    let micros = match number.abs() {
+        ..1e11 => number * 1e6,
+        1e14..1e17 => number,
         _ => return None,
     };
-    Some(format!("{}", (number * factor).round() as i64))
+    Some(format!("{}", (micros.round() as i64).div_euclid(1000)))
 }
 
 #[cfg(test)]
@@ -105,7 +106,9 @@ mod tests {
         ] {
             assert_eq!(timestamp(raw), "1684439316000");
         }
-        assert_eq!(timestamp("1684439316.293"), "1684439316293");
+        for raw in ["1684439316.293", "1684439316.293999", "1684439316293999"] {
+            assert_eq!(timestamp(raw), "1684439316293");
+        }
         assert_eq!(timestamp("1684439316293"), "1684439316293");
     }
 
