@@ -19,8 +19,9 @@ use crate::backfill::{self, Report};
 /// No event is as long; what is longer is no export.
 const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Lines that are read ahead, in lists of so many.
+/// Lines are read ahead, in lists of so many, or fewer if these are long.
 const LINES_AT_A_TIME: usize = 256;
+const BYTES_AT_A_TIME: usize = 1024 * 1024;
 
 /// The first bytes of gzip.
 const GZIP: &[u8] = b"\x1f\x8b";
@@ -147,7 +148,8 @@ impl LineReader<'_> {
     fn read_lines(&mut self, mut text: impl BufRead) -> io::Result<()> {
         loop {
             let mut lines = Vec::with_capacity(LINES_AT_A_TIME);
-            while lines.len() < LINES_AT_A_TIME {
+            let mut size = 0;
+            while lines.len() < LINES_AT_A_TIME && size < BYTES_AT_A_TIME {
                 let mut bytes = Vec::new();
                 let mut limited = text.by_ref().take(MAX_LINE_BYTES);
                 if limited.read_until(b'\n', &mut bytes)? == 0 {
@@ -157,6 +159,7 @@ impl LineReader<'_> {
                     let problem = format!("line {} is longer than any event", self.number + 1);
                     return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
                 }
+                size += bytes.len();
                 self.number += 1;
                 bytes.truncate(bytes.trim_ascii_end().len());
                 let (file, number) = (self.file, self.number);
