@@ -240,6 +240,25 @@ fn what_the_service_has_accepted_and_not_landed_is_not_imported_beside_it() {
 }
 
 #[test]
+fn what_landed_is_known_after_another_program_has_joined_the_files_too() {
+    let landfall = prepare();
+    fs::write(landfall.dir().join("export"), exported_samples().join("\n")).unwrap();
+    assert_eq!(import(&landfall, "export").code, Some(0));
+    let day = landfall.dir().join("lake/events/date=2023-05-18");
+    let landed: Vec<_> = day.read_dir().unwrap().map(|e| e.unwrap().path()).collect();
+    let day = day.display();
+    // With Snappy, as most programs do.
+    let join = format!("COPY (FROM read_parquet('{day}/*.parquet')) TO '{day}/joined.parquet'");
+    python("query.py", [join]);
+    for file in landed {
+        fs::remove_file(file).unwrap();
+    }
+    let ended = import(&landfall, "export");
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.starts_with("landed           0\n"), "{ended}");
+}
+
+#[test]
 fn lines_that_are_no_events_are_named_and_the_others_land() {
     let landfall = prepare();
     let lines = [
