@@ -13,14 +13,17 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
+use arrow_array::{ArrayRef, LargeBinaryArray, RecordBatch};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lake::landed_ids;
 use landfall_appcues::SAMPLES;
 use landfall_core::Timestamp;
-use landfall_table::{QuarantineBuilder, quarantine_schema};
+use landfall_table::QuarantineBuilder;
 use landfall_testkit::{Ended, Instance, Landfall, Request, Signal, python};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
@@ -315,7 +318,7 @@ fn a_quarantined_body_that_is_an_event_by_now_is_landed_once() {
         rows.append(received_at, "of_an_older_version", body);
     }
     let folder = landfall.dir().join("lake/quarantine/date=2023-11-14");
-    write_parquet(&folder, rows);
+    write_parquet(&folder, &rows.finish());
 
     for landed in [2, 0] {
         let ended = replay(&landfall);
@@ -339,12 +342,31 @@ fn a_quarantined_body_that_is_an_event_by_now_is_landed_once() {
 }
 
 #[test]
+fn a_file_of_the_quarantine_may_note_large_types_as_some_programs_do_that_join_files() {
+    let landfall = prepare();
+    let mut rows = QuarantineBuilder::new();
+    rows.append(Timestamp::now(), "of_an_older_version", SAMPLES[0].body);
+    let rows = rows.finish();
+    let bodies = rows["payload"].as_binary::<i32>();
+    let large = LargeBinaryArray::from_iter(bodies);
+    let columns: [(_, ArrayRef); 2] = [
+        ("received_at", rows["received_at"].clone()),
+        ("payload", Arc::new(large)),
+    ];
+    let rows = RecordBatch::try_from_iter(columns).unwrap();
+    write_parquet(&landfall.dir().join("lake/quarantine"), &rows);
+    let ended = replay(&landfall);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.starts_with("landed           1\n"), "{ended}");
+}
+
+#[test]
 fn a_damaged_file_of_the_quarantine_keeps_no_other_from_landing() {
     let landfall = prepare();
     let folder = landfall.dir().join("lake/quarantine");
     let mut rows = QuarantineBuilder::new();
     rows.append(Timestamp::now(), "of_an_older_version", SAMPLES[0].body);
-    write_parquet(&folder, rows);
+    write_parquet(&folder, &rows.finish());
     fs::write(folder.join("0.parquet"), "no Parquet").unwrap();
     let ended = replay(&landfall);
     assert_eq!(ended.code, Some(1), "{ended}");
@@ -360,7 +382,7 @@ fn what_the_service_has_accepted_and_not_landed_is_not_replayed_beside_it() {
     for sample in &SAMPLES {
         rows.append(Timestamp::now(), "of_an_older_version", sample.body);
     }
-    write_parquet(&landfall.dir().join("lake/quarantine"), rows);
+    write_parquet(&landfall.dir().join("lake/quarantine"), &rows.finish());
     let instance = start(landfall);
     for sample in &SAMPLES[..8] {
         accept(&instance, sample.body);
@@ -373,10 +395,10 @@ fn what_the_service_has_accepted_and_not_landed_is_not_replayed_beside_it() {
     assert_eq!(landed_types(&landfall), each_once());
 }
 
-fn write_parquet(folder: &Path, mut rows: QuarantineBuilder) {
+fn write_parquet(folder: &Path, rows: &RecordBatch) {
     fs::create_dir_all(folder).unwrap();
-    let mut writer = ArrowWriter::try_new(Vec::new(), quarantine_schema().clone(), None).unwrap();
-    writer.write(&rows.finish()).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+    writer.write(rows).unwrap();
     let bytes = Bytes::from(writer.into_inner().unwrap());
     fs::write(folder.join("a.parquet"), bytes).unwrap();
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use landfall_appcues::{AppcuesEvent, NotAnEvent, OTHER};
 use landfall_core::{BuildError, Event, Position, Timestamp};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use tokio::task::spawn_blocking;
 
 use crate::batch::{Admission, Batch};
@@ -232,7 +232,10 @@ impl Backfill {
         let failed =
             |error: &dyn fmt::Display| BackfillError(format!("cannot read {file}: {error}"));
         let content = self.lake.get(file).await.map_err(|error| failed(&error))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(content).map_err(|e| failed(&e))?;
+        // By Parquet's own types: a program that joined files may have noted other ones of Arrow, such as large strings.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
+            .map_err(|e| failed(&e))?;
         let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
         let reader = reader
             .with_projection(mask)
