@@ -395,6 +395,21 @@ fn what_the_service_has_accepted_and_not_landed_is_not_replayed_beside_it() {
     assert_eq!(landed_types(&landfall), each_once());
 }
 
+#[test]
+fn what_the_service_has_dealt_with_is_replayed_though_it_is_still_in_the_journal() {
+    let instance = start(prepare());
+    accept(&instance, SAMPLES[0].body);
+    let (ended, landfall) = instance.stop(Signal::TERM);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    // As if it had been no event to the version that accepted it.
+    fs::remove_dir_all(landfall.dir().join("lake/events")).unwrap();
+    let mut rows = QuarantineBuilder::new();
+    rows.append(Timestamp::now(), "of_an_older_version", SAMPLES[0].body);
+    write_parquet(&landfall.dir().join("lake/quarantine"), &rows.finish());
+    let ended = replay(&landfall);
+    assert!(ended.stdout.starts_with("landed           1\n"), "{ended}");
+}
+
 fn write_parquet(folder: &Path, rows: &RecordBatch) {
     fs::create_dir_all(folder).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use landfall_appcues::NotAnEvent;
+use landfall_journal::{export, inspect};
 use landfall_sink_parquet::{Backfill, Copies, ParquetConfig, Pushed};
 use landfall_topology::decode_record;
 
@@ -46,12 +47,17 @@ pub(crate) async fn open(
 }
 
 /// Passes over copies of what the service has accepted for the sink and not landed yet: it is no less there. The service may
-/// be running.
+/// be running. What has landed may stay in the journal for long, and is looked for in the lake.
 fn expect_journal(backfill: &mut Backfill, journal: &Path) -> anyhow::Result<()> {
     let unreadable = || format!("cannot read the journal {}", journal.display());
     if journal.is_dir() {
-        for record in landfall_journal::export(journal).with_context(unreadable)? {
-            if let Some(event) = decode_record(&record.with_context(unreadable)?) {
+        let cursors = inspect(journal).with_context(unreadable)?.cursors;
+        let landed = cursors.into_values().min().flatten();
+        for record in export(journal).with_context(unreadable)? {
+            let record = record.with_context(unreadable)?;
+            if landed.is_none_or(|landed| landed < record.end)
+                && let Some(event) = decode_record(&record)
+            {
                 backfill.expect(&event.body);
             }
         }
