@@ -97,7 +97,8 @@ Examples:
     /// An event is passed over if the lake or the service's journal holds one of the same account, id and event type
     /// (and name, where the type is other). So an import that was cut off is simply started again. Wait until the
     /// webhook's retries of the time that the export covers are over: an event that the service accepts after the import
-    /// began is landed by both.
+    /// began is landed by both. Copies are looked for in the folder that an event would land in: after a change of the sink's
+    /// partition, those in the old folders are not found.
     #[command(after_help = "\
 Examples:
   landfall import --config landfall.toml events.jsonl.gz
