@@ -3,7 +3,7 @@
 use landfall_testkit::{LenientStore, files_below};
 
 use crate::lake::landed_ids;
-use crate::load::{Load, finish, kill_at_random_moments};
+use crate::load::{Load, finish, kill_at_random_moments, kill_at_steps};
 use crate::{config, is_event_file, live_once_more, prepare, run};
 
 #[test]
@@ -16,6 +16,8 @@ fn a_store_that_ignores_conditional_puts_is_landed_on_as_any_other() {
 
     let load = Load::start("event", landfall.source());
     let landfall = kill_at_random_moments(landfall, &config, &load, 4);
+    // Its files then stand and are looked for, in a store that gives no part of them.
+    let landfall = kill_at_steps(landfall, &config, &["uploaded"]);
     let directory = store.directory(prefix);
     let landfall = finish(landfall, &config, load, |_| landed_ids(&directory));
     live_once_more(landfall, &config, || landed_ids(&directory));

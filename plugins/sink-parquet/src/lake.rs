@@ -211,14 +211,19 @@ impl Lake {
         }
     }
 
-    /// Whether a file of this name is there.
+    /// Whether a file of this name is there. None is empty, but for what a store keeps of a put that was cut off.
     pub(crate) async fn contains(&self, name: &str) -> object_store::Result<bool> {
-        // Not its head: a refusal of that has no body, which would say why.
+        let path = self.path(name);
+        // Not its head at once: a refusal of that has no body, which would say why.
         let first_byte = GetOptions::default().with_range(Some(0..1));
-        match self.store.get_opts(&self.path(name), first_byte).await {
+        match self.store.get_opts(&path, first_byte).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
+            // Some stores give no ranges, and of nothing there is none.
+            Err(error) => match self.store.head(&path).await {
+                Ok(object) => Ok(object.size > 0),
+                Err(_) => Err(error),
+            },
         }
     }
 
