@@ -24,7 +24,7 @@ use lake::landed_ids;
 use landfall_appcues::SAMPLES;
 use landfall_core::Timestamp;
 use landfall_table::QuarantineBuilder;
-use landfall_testkit::{Ended, Instance, Landfall, Request, Signal, python};
+use landfall_testkit::{Ended, Instance, Landfall, Request, SIGNED, Signal, config, python};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use zip::ZipWriter;
@@ -33,29 +33,12 @@ use zip::write::SimpleFileOptions;
 const SECRET: &str = "a secret only of this test";
 
 /// What is accepted stays in the journal until the service stops.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-
-[api]
-address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-[sources.appcues.signature]
-secrets = ["a secret only of this test"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-[sinks.lake.batch]
-timeout_secs = 3600
-"#;
+const SINK: &str = "batch.timeout_secs = 3600";
 
 fn prepare() -> Landfall {
-    let landfall = Landfall::new(env!("CARGO_BIN_EXE_landfall"));
-    landfall.write("landfall.toml", CONFIG);
+    let landfall =
+        Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
+    landfall.write("landfall.toml", &config(SIGNED, SINK));
     landfall
 }
 

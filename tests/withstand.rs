@@ -29,7 +29,9 @@ mod slow;
 
 use std::path::Path;
 
-use landfall_testkit::{Instance, Landfall, Request, Response, Signature, epoch_secs};
+use landfall_testkit::{
+    Instance, Landfall, Request, Response, SIGNED, Signature, config, epoch_secs,
+};
 use serde_json::Value;
 
 const SECRET: &str = "a secret only of this test";
@@ -50,26 +52,9 @@ fn start_with(source: &str, sink: &str) -> Instance {
 /// As [`start_with`], with something in the place of the binary that starts it.
 #[track_caller]
 fn start_program(program: &Path, source: &str, sink: &str) -> Instance {
-    let config = format!(
-        r#"
-data_dir = "{{dir}}/data"
-api.address = "{{api}}"
-
-[sources.appcues]
-type = "appcues"
-address = "{{source}}"
-signature.secrets = ["${{APPCUES_WEBHOOK_SECRET}}"]
-{source}
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "{{dir}}/lake"
-{sink}
-"#
-    );
     let landfall = Landfall::new(program).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let config = landfall.write("landfall.toml", &config);
+    let source = format!("{SIGNED}\n{source}");
+    let config = landfall.write("landfall.toml", &config(&source, sink));
     landfall.start(&config)
 }
 
