@@ -1,12 +1,16 @@
 use std::any::Any;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Delivery, DeliverySender, Shutdown, Timestamp};
+use crate::{Delivery, DeliverySender, Event, Shutdown, Timestamp};
 
 /// Receives events from outside and hands them on as deliveries.
 #[async_trait]
@@ -39,6 +43,17 @@ pub trait Sink: Send {
     async fn run(self: Box<Self>, input: BoxStream<'static, Delivery>) -> Result<(), SinkError>;
 }
 
+/// Changes events, or leaves some out, on their way from a source to the sinks.
+///
+/// It works before any buffer: what it takes away is written nowhere.
+pub trait Transform: fmt::Debug + Send + Sync {
+    /// What goes on in place of `event`; `None` if it is left out on purpose, which counts as delivered.
+    ///
+    /// It is called on the reactor and must neither block nor take long. For the same event it must always give the same,
+    /// so that a copy that is sent again is still known for one.
+    fn transform(&self, event: Event) -> Option<Event>;
+}
+
 /// What the configuration of any component can say about itself.
 ///
 /// It is `Any`, so that whoever knows a component's own type can get at its settings: `(&*config as &dyn Any)`.
@@ -48,8 +63,9 @@ pub trait Component: Any + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Everything that is wrong with the settings, without touching network or disk. Empty when all is well.
-    fn problems(&self) -> Vec<String> {
+    /// Everything that is wrong with the settings, without touching network or disk: `path.of.setting: what to change`,
+    /// each. Empty when all is well.
+    fn validate(&self) -> Vec<String> {
         Vec::new()
     }
 }
@@ -63,6 +79,12 @@ pub trait SourceConfig: Component {
     /// [`BuildError`] says what to change.
     async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError>;
 
+    /// Whether its senders learn how their deliveries ended. Those of a source that cannot tell them do not send again what
+    /// was refused: without a disk buffer it is lost.
+    fn can_acknowledge(&self) -> bool {
+        true
+    }
+
     /// Tries for real whether the source could work, but for its resources: reads the files that it needs.
     ///
     /// # Errors
@@ -72,14 +94,29 @@ pub trait SourceConfig: Component {
     }
 }
 
+/// The configuration of a transform.
+pub trait TransformConfig: Component {
+    /// Builds the transform.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what to change.
+    fn build(&self) -> Result<Arc<dyn Transform>, BuildError>;
+}
+
 /// The configuration of a sink.
 #[async_trait]
 pub trait SinkConfig: Component {
-    /// Builds the sink.
+    /// Builds the sink. Nothing is landed before it runs: it may be built while its predecessor still does.
     ///
     /// # Errors
     /// [`BuildError`] says what to change.
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError>;
+
+    /// Whether its acknowledgement means that events are safe. One that only shows them cannot say so: without another sink
+    /// nothing keeps them.
+    fn can_acknowledge(&self) -> bool {
+        true
+    }
 
     /// Tries for real whether the sink could work: reaches the store, writes, reads and deletes a probe.
     ///
@@ -93,6 +130,37 @@ pub trait SinkConfig: Component {
 pub struct SourceContext {
     /// The component's name in the configuration.
     pub id: String,
+    /// The sockets that its predecessor listened on, if it had one.
+    pub listeners: Listeners,
+}
+
+/// Sockets that outlive the source which listens on them, so that a source can be replaced and no connection is refused
+/// meanwhile. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Listeners(Arc<Mutex<HashMap<SocketAddr, TcpListener>>>);
+
+impl Listeners {
+    /// A socket that listens on `address`: the one that is kept if it was asked for before, else a new one.
+    ///
+    /// # Errors
+    /// The operating system's error, such as when another process listens there.
+    pub fn bind(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        // Port 0 is another one each time.
+        if address.port() == 0 {
+            return TcpListener::bind(address);
+        }
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match listeners.entry(address) {
+            Entry::Occupied(kept) => kept.get().try_clone(),
+            Entry::Vacant(vacant) => vacant.insert(TcpListener::bind(address)?).try_clone(),
+        }
+    }
+
+    /// Closes all sockets but those for which `used` holds. Those that a source still has are closed with it.
+    pub fn retain(&self, used: impl Fn(SocketAddr) -> bool) {
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|address, _| used(*address));
+    }
 }
 
 /// What a sink is given by whoever builds it.

@@ -2,7 +2,7 @@
 //!
 //! A [`Source`] receives [`Event`]s from outside and hands each on as a [`Delivery`]; a [`Sink`] takes deliveries and
 //! answers the [`Ack`] of each once its events are safe. Everything between the two (buffers, transforms, fan-out)
-//! speaks the same three words. This crate does no I/O.
+//! speaks the same three words. This crate does no I/O, but for binding the sockets of [`Listeners`].
 //!
 //! ```text
 //! Source ── Delivery { events, ack } ──▶ Sink
@@ -35,8 +35,8 @@ mod shutdown;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
 pub use component::{
-    BuildError, Component, Health, Resource, Sink, SinkConfig, SinkContext, SinkError, Source,
-    SourceConfig, SourceContext, SourceError, StateStore,
+    BuildError, Component, Health, Listeners, Resource, Sink, SinkConfig, SinkContext, SinkError,
+    Source, SourceConfig, SourceContext, SourceError, StateStore, Transform, TransformConfig,
 };
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use event::{Event, Position, Timestamp};

@@ -3,9 +3,10 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use landfall_core::{Resource, SinkConfig, SourceConfig};
+use landfall_core::{Component, Resource, SinkConfig, SourceConfig, TransformConfig};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::BufferConfig;
 use crate::interpolate::{Interpolated, interpolate};
@@ -19,20 +20,61 @@ pub struct Config {
     /// Health and metrics.
     pub api: ApiConfig,
     /// The sources by name.
-    pub sources: BTreeMap<String, Box<dyn SourceConfig>>,
+    pub sources: BTreeMap<String, SourceOuter>,
+    /// The transforms by name.
+    pub transforms: BTreeMap<String, TransformOuter>,
     /// The sinks by name.
     pub sinks: BTreeMap<String, SinkOuter>,
+}
+
+/// A source with what stands around it.
+#[derive(Debug)]
+pub struct SourceOuter {
+    /// The name of its type.
+    pub r#type: String,
+    /// The source's own settings.
+    pub config: Box<dyn SourceConfig>,
+    /// Whether the settings are still the same shows in this.
+    pub fingerprint: Fingerprint,
+}
+
+/// A transform with what stands around it.
+#[derive(Debug)]
+pub struct TransformOuter {
+    /// The name of its type.
+    pub r#type: String,
+    /// The names of the sources and transforms whose events it gets.
+    pub inputs: Vec<String>,
+    /// The transform's own settings.
+    pub config: Box<dyn TransformConfig>,
+    /// Whether the settings are still the same shows in this.
+    pub fingerprint: Fingerprint,
 }
 
 /// A sink with what stands around it.
 #[derive(Debug)]
 pub struct SinkOuter {
-    /// The names of the sources whose deliveries it gets.
+    /// The name of its type.
+    pub r#type: String,
+    /// The names of the sources and transforms whose deliveries it gets.
     pub inputs: Vec<String>,
     /// What holds deliveries until the sink has landed them.
     pub buffer: BufferConfig,
     /// The sink's own settings.
     pub config: Box<dyn SinkConfig>,
+    /// Whether the settings are still the same shows in this.
+    pub fingerprint: Fingerprint,
+}
+
+/// Tells whether a component's own settings, `type` included, are still the same. It does not give them away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    fn of(r#type: &str, settings: &Value) -> Self {
+        let digest = Sha256::new().chain_update(r#type).chain_update([0]);
+        Self(digest.chain_update(settings.to_string()).finalize().into())
+    }
 }
 
 /// Where health and metrics are served.
@@ -81,6 +123,8 @@ struct File {
     api: ApiConfig,
     #[serde(default)]
     sources: BTreeMap<String, Map<String, Value>>,
+    #[serde(default)]
+    transforms: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
     sinks: BTreeMap<String, Map<String, Value>>,
 }
@@ -142,34 +186,43 @@ impl Config {
             data_dir: file.data_dir,
             api: file.api,
             sources: BTreeMap::new(),
+            transforms: BTreeMap::new(),
             sinks: BTreeMap::new(),
         };
         let mut all_read = true;
+        let mut failed = |kind, id, problem| {
+            all_read = false;
+            format!("{kind}.{id}{problem}")
+        };
         for (id, table) in file.sources {
             match read_source(table, registry) {
                 Ok(source) => {
-                    let found = source.problems();
+                    let found = source.config.validate();
                     problems.extend(with_prefix(&format!("sources.{id}."), found));
                     config.sources.insert(id, source);
                 }
-                Err(problem) => {
-                    all_read = false;
-                    problems.push(format!("sources.{id}{problem}"));
+                Err(problem) => problems.push(failed("sources", id, problem)),
+            }
+        }
+        for (id, table) in file.transforms {
+            match read_transform(table, registry) {
+                Ok(transform) => {
+                    let found = transform.config.validate();
+                    problems.extend(with_prefix(&format!("transforms.{id}."), found));
+                    config.transforms.insert(id, transform);
                 }
+                Err(problem) => problems.push(failed("transforms", id, problem)),
             }
         }
         for (id, table) in file.sinks {
             match read_sink(table, registry) {
                 Ok(sink) => {
                     let mut found = sink.buffer.problems();
-                    found.extend(sink.config.problems());
+                    found.extend(sink.config.validate());
                     problems.extend(with_prefix(&format!("sinks.{id}."), found));
                     config.sinks.insert(id, sink);
                 }
-                Err(problem) => {
-                    all_read = false;
-                    problems.push(format!("sinks.{id}{problem}"));
-                }
+                Err(problem) => problems.push(failed("sinks", id, problem)),
             }
         }
         // With a component missing, the wiring would only show the same mistake again.
@@ -189,49 +242,87 @@ impl Config {
             problems.push("sources: there is none, so nothing could be received".to_owned());
         }
         for id in self.sources.keys() {
-            let taken = |sink: &SinkOuter| sink.inputs.contains(id);
-            if !self.sinks.values().any(taken) {
+            if self.transforms.contains_key(id) {
+                problems.push(format!(
+                    "transforms.{id}: a source has this name already, so inputs could mean either"
+                ));
+            }
+            if !self.is_input(id) {
                 problems.push(format!(
                     "sources.{id}: no sink has it among its inputs, so its events would be lost"
                 ));
             }
         }
-        for (id, sink) in &self.sinks {
-            if sink.inputs.is_empty() {
-                problems.push(format!("sinks.{id}.inputs: name at least one source"));
+        for id in self.transforms.keys() {
+            if !self.is_input(id) {
+                problems.push(format!(
+                    "transforms.{id}: no sink has it among its inputs, so its events would be lost"
+                ));
             }
-            for input in &sink.inputs {
-                if !self.sources.contains_key(input) {
-                    problems.push(format!("sinks.{id}.inputs: there is no source \"{input}\""));
+            if self.leads_back(id) {
+                problems.push(format!(
+                    "transforms.{id}.inputs: it would get its own events"
+                ));
+            }
+        }
+        let inputs = self.inputs();
+        for (holder, inputs) in inputs {
+            if inputs.is_empty() {
+                problems.push(format!("{holder}.inputs: name at least one source"));
+            }
+            for (index, input) in inputs.iter().enumerate() {
+                if inputs[..index].contains(input) {
+                    problems.push(format!("{holder}.inputs: \"{input}\" is there twice"));
+                }
+                if !self.sources.contains_key(input) && !self.transforms.contains_key(input) {
+                    problems.push(format!(
+                        "{holder}.inputs: there is no source or transform \"{input}\""
+                    ));
                 }
             }
-            if !is_name(id) {
-                problems.push(format!("sinks.{id}: use letters, digits, - and _ in names"));
-            }
+        }
+        for id in self.sinks.keys().filter(|id| !is_name(id)) {
+            problems.push(format!("sinks.{id}: use letters, digits, - and _ in names"));
         }
         problems.extend(self.contended_resources());
         problems
     }
 
+    /// Everything that has inputs, with them.
+    fn inputs(&self) -> impl Iterator<Item = (String, &[String])> {
+        let transforms = self.transforms.iter();
+        let transforms = transforms.map(|(id, outer)| (format!("transforms.{id}"), &*outer.inputs));
+        let sinks = self.sinks.iter();
+        transforms.chain(sinks.map(|(id, outer)| (format!("sinks.{id}"), &*outer.inputs)))
+    }
+
+    fn is_input(&self, id: &String) -> bool {
+        self.inputs().any(|(_, inputs)| inputs.contains(id))
+    }
+
+    /// Whether transform `id` is among what it gets events from.
+    fn leads_back(&self, id: &String) -> bool {
+        let mut before: Vec<&String> = Vec::new();
+        let mut next = vec![id];
+        while let Some(id_before) = next.pop() {
+            let outer = self.transforms.get(id_before);
+            for input in outer.into_iter().flat_map(|outer| &outer.inputs) {
+                if input == id {
+                    return true;
+                }
+                if !before.contains(&input) {
+                    before.push(input);
+                    next.push(input);
+                }
+            }
+        }
+        false
+    }
+
     fn contended_resources(&self) -> Vec<String> {
-        let api = (Resource::Port(self.api.address), "api".to_owned());
-        let sources = self.sources.iter().flat_map(|(id, source)| {
-            let holder = format!("sources.{id}");
-            source
-                .resources()
-                .into_iter()
-                .map(move |held| (held, holder.clone()))
-        });
-        let sinks = self.sinks.iter().flat_map(|(id, sink)| {
-            let holder = format!("sinks.{id}");
-            sink.config
-                .resources()
-                .into_iter()
-                .map(move |held| (held, holder.clone()))
-        });
         let mut holders = HashMap::new();
         let mut problems = Vec::new();
-        for (resource, holder) in sources.chain(sinks).chain([api]) {
+        for (holder, resource) in self.resources() {
             // Port 0 is a different free port each time.
             if matches!(&resource, Resource::Port(address) if address.port() == 0) {
                 continue;
@@ -243,6 +334,23 @@ impl Config {
         }
         problems
     }
+
+    /// What components hold exclusively, and who.
+    pub(crate) fn resources(&self) -> Vec<(String, Resource)> {
+        let mut resources = Vec::new();
+        let mut held = |holder: String, component: &dyn Component| {
+            let of_component = component.resources().into_iter();
+            resources.extend(of_component.map(|resource| (holder.clone(), resource)));
+        };
+        for (id, source) in &self.sources {
+            held(format!("sources.{id}"), &*source.config);
+        }
+        for (id, sink) in &self.sinks {
+            held(format!("sinks.{id}"), &*sink.config);
+        }
+        resources.push(("api".to_owned(), Resource::Port(self.api.address)));
+        resources
+    }
 }
 
 /// A sink's name is also the name of its folder in `data_dir`.
@@ -253,27 +361,52 @@ fn is_name(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-fn read_source(
+fn read_source(mut table: Map<String, Value>, registry: &Registry) -> Result<SourceOuter, String> {
+    let r#type = take_type(&mut table)?;
+    let settings = Value::Object(table);
+    Ok(SourceOuter {
+        fingerprint: Fingerprint::of(&r#type, &settings),
+        config: registry.read_source(&r#type, settings)?,
+        r#type,
+    })
+}
+
+fn read_transform(
     mut table: Map<String, Value>,
     registry: &Registry,
-) -> Result<Box<dyn SourceConfig>, String> {
-    let kind = take_type(&mut table)?;
-    registry.read_source(&kind, Value::Object(table))
+) -> Result<TransformOuter, String> {
+    let r#type = take_type(&mut table)?;
+    let inputs = take_inputs(&mut table)?;
+    let settings = Value::Object(table);
+    Ok(TransformOuter {
+        inputs,
+        fingerprint: Fingerprint::of(&r#type, &settings),
+        config: registry.read_transform(&r#type, settings)?,
+        r#type,
+    })
 }
 
 fn read_sink(mut table: Map<String, Value>, registry: &Registry) -> Result<SinkOuter, String> {
-    let kind = take_type(&mut table)?;
-    let inputs = table
-        .remove("inputs")
-        .unwrap_or_else(|| Value::Array(Vec::new()));
+    let r#type = take_type(&mut table)?;
+    let inputs = take_inputs(&mut table)?;
     let buffer = table
         .remove("buffer")
         .unwrap_or_else(|| Value::Object(Map::new()));
+    let settings = Value::Object(table);
     Ok(SinkOuter {
-        inputs: read(inputs).map_err(|problem| format!(".inputs{problem}"))?,
+        inputs,
         buffer: read(buffer).map_err(|problem| format!(".buffer{problem}"))?,
-        config: registry.read_sink(&kind, Value::Object(table))?,
+        fingerprint: Fingerprint::of(&r#type, &settings),
+        config: registry.read_sink(&r#type, settings)?,
+        r#type,
     })
+}
+
+fn take_inputs(table: &mut Map<String, Value>) -> Result<Vec<String>, String> {
+    let inputs = table
+        .remove("inputs")
+        .unwrap_or_else(|| Value::Array(Vec::new()));
+    read(inputs).map_err(|problem| format!(".inputs{problem}"))
 }
 
 fn take_type(table: &mut Map<String, Value>) -> Result<String, String> {

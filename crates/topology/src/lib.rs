@@ -28,7 +28,7 @@ mod readiness;
 mod topology;
 
 pub use buffer::{BufferConfig, BufferType, WhenFull};
-pub use config::{ApiConfig, Config, ConfigError, Format, SinkOuter};
+pub use config::{ApiConfig, Config, ConfigError, Format, SinkOuter, SourceOuter, TransformOuter};
 pub use disk::decode_record;
 pub use registry::Registry;
 pub use topology::{RunError, Topology};

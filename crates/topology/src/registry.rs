@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use landfall_core::{SinkConfig, SourceConfig};
+use landfall_core::{SinkConfig, SourceConfig, TransformConfig};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ type Factory<T> = Box<dyn Fn(Value) -> Result<Box<T>, String> + Send + Sync>;
 #[derive(Default)]
 pub struct Registry {
     sources: BTreeMap<&'static str, Factory<dyn SourceConfig>>,
+    transforms: BTreeMap<&'static str, Factory<dyn TransformConfig>>,
     sinks: BTreeMap<&'static str, Factory<dyn SinkConfig>>,
 }
 
@@ -23,6 +24,17 @@ impl Registry {
     ) -> Self {
         let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn SourceConfig>);
         self.sources.insert(name, Box::new(factory));
+        self
+    }
+
+    /// Makes `type = "name"` under `transforms` mean the transform that `C` configures.
+    #[must_use]
+    pub fn transform<C: TransformConfig + DeserializeOwned + 'static>(
+        mut self,
+        name: &'static str,
+    ) -> Self {
+        let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn TransformConfig>);
+        self.transforms.insert(name, Box::new(factory));
         self
     }
 
@@ -42,6 +54,14 @@ impl Registry {
         make(&self.sources, kind, value)
     }
 
+    pub(crate) fn read_transform(
+        &self,
+        kind: &str,
+        value: Value,
+    ) -> Result<Box<dyn TransformConfig>, String> {
+        make(&self.transforms, kind, value)
+    }
+
     pub(crate) fn read_sink(
         &self,
         kind: &str,
@@ -55,6 +75,7 @@ impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
             .field("sources", &self.sources.keys())
+            .field("transforms", &self.transforms.keys())
             .field("sinks", &self.sinks.keys())
             .finish()
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use landfall_core::{
-    Delivery, DeliveryReceiver, DeliverySender, Health, Resource, Shutdown, Sink, SinkContext,
-    Source, SourceContext, delivery_channel,
+    Delivery, DeliveryReceiver, DeliverySender, Health, Listeners, Resource, Shutdown, Sink,
+    SinkContext, Source, SourceContext, delivery_channel,
 };
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -80,9 +80,12 @@ impl Topology {
                 Err(problem) => problems.push(format!("sinks.{id}: {problem}")),
             }
         }
-        for (id, config) in config.sources {
-            let context = SourceContext { id: id.clone() };
-            match config.build(context).await {
+        for (id, outer) in config.sources {
+            let context = SourceContext {
+                id: id.clone(),
+                listeners: Listeners::default(),
+            };
+            match outer.config.build(context).await {
                 Ok(source) => {
                     sources.insert(id, source);
                 }
@@ -108,16 +111,7 @@ impl Topology {
     /// [`ConfigError`] with everything that would fail.
     pub async fn check(config: Config) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let of_sources = config
-            .sources
-            .values()
-            .flat_map(|source| source.resources());
-        let of_sinks = config
-            .sinks
-            .values()
-            .flat_map(|sink| sink.config.resources());
-        let api = Resource::Port(config.api.address);
-        for resource in of_sources.chain(of_sinks).chain([api]) {
+        for (_, resource) in config.resources() {
             if let Resource::Port(address) = resource
                 && let Err(problem) = bind(address)
             {
@@ -132,7 +126,7 @@ impl Topology {
             problems.push(format!("data_dir: {data_dir} cannot be written: {error}"));
         }
         for (id, source) in &config.sources {
-            if let Err(error) = source.healthcheck().await {
+            if let Err(error) = source.config.healthcheck().await {
                 problems.push(format!("sources.{id}: {error}"));
             }
         }

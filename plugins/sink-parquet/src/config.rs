@@ -112,7 +112,7 @@ impl Component for ParquetConfig {
         vec![Resource::Location(self.uri.clone())]
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let BatchConfig {
             max_events,

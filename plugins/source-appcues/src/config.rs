@@ -114,7 +114,7 @@ impl Component for AppcuesConfig {
         vec![Resource::Port(self.address)]
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let of_accounts = self
             .accounts
@@ -138,8 +138,8 @@ impl Component for AppcuesConfig {
 
 #[async_trait]
 impl SourceConfig for AppcuesConfig {
-    async fn build(&self, _context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
-        Ok(Box::new(AppcuesSource::bind(self)?))
+    async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(AppcuesSource::listen(self, &context.listeners)?))
     }
 
     async fn healthcheck(&self) -> Result<(), BuildError> {

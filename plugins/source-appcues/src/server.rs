@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use landfall_core::{BuildError, DeliverySender, Shutdown, Source, SourceError};
+use landfall_core::{BuildError, DeliverySender, Listeners, Shutdown, Source, SourceError};
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -42,8 +42,16 @@ impl AppcuesSource {
     /// # Errors
     /// [`BuildError`] when the address cannot be bound, or a file of the configuration cannot be used.
     pub fn bind(config: &AppcuesConfig) -> Result<Self, BuildError> {
+        Self::listen(config, &Listeners::default())
+    }
+
+    /// As [`bind`](Self::bind), on the socket that a predecessor has left in `listeners` if there is one.
+    pub(crate) fn listen(
+        config: &AppcuesConfig,
+        listeners: &Listeners,
+    ) -> Result<Self, BuildError> {
         let (gate, tls) = open_files(config)?;
-        let listener = std::net::TcpListener::bind(config.address).and_then(|listener| {
+        let listener = listeners.bind(config.address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             // The 128 of the standard library are soon full when many come at once, and then good ones are kept out too.
             rustix::net::listen(&listener, BACKLOG)?;
