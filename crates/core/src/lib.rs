@@ -41,6 +41,6 @@ pub use component::{
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use event::{Event, Position, Timestamp};
 pub use kill_point::kill_point;
-pub use secret::{Secret, secrets};
-pub use setting::{lenient, lenient_option, string_map, too_long};
+pub use secret::{Secret, secrets, secrets_schema};
+pub use setting::{lenient, lenient_option, string_map, string_map_schema, too_long};
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -1,5 +1,7 @@
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -46,6 +48,20 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
+    }
+}
+
 /// Reads a list of secrets, or one alone.
 ///
 /// # Errors
@@ -59,6 +75,12 @@ pub fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>
         .into_iter()
         .map(|value| Secret::deserialize(value).map_err(D::Error::custom))
         .collect()
+}
+
+/// The schema of what [`secrets`] reads, for `#[schemars(schema_with = "…")]`.
+pub fn secrets_schema(generator: &mut SchemaGenerator) -> Schema {
+    let one = generator.subschema_for::<Secret>();
+    json_schema!({ "anyOf": [{ "type": "array", "items": one }, one], "default": [] })
 }
 
 #[cfg(test)]

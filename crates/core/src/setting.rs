@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -57,6 +58,15 @@ where
             _ => Err(D::Error::custom(format!("{key} must be a string"))),
         })
         .collect()
+}
+
+/// The schema of what [`string_map`] reads, for `#[schemars(schema_with = "…")]`.
+pub fn string_map_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": ["string", "number", "boolean"] },
+        "default": {},
+    })
 }
 
 /// What is wrong with a length of time that no clock can count to; `None` when it is at most ten years.

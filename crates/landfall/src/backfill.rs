@@ -10,9 +10,7 @@ use anyhow::{Context as _, bail};
 use landfall_appcues::NotAnEvent;
 use landfall_journal::{export, inspect};
 use landfall_sink_parquet::{Backfill, Copies, ParquetConfig, Pushed};
-use landfall_topology::decode_record;
-
-use crate::run::load;
+use landfall_topology::{Config, decode_record};
 
 /// A backfill of a configured sink, which no other can disturb while it lives.
 pub(crate) struct Opened {
@@ -22,11 +20,10 @@ pub(crate) struct Opened {
 
 /// Opens the lake of the sink named `sink`, or of the only one that lands Parquet files.
 pub(crate) async fn open(
-    config: Option<&Path>,
+    config: &Config,
     sink: Option<&str>,
     copies: Copies,
 ) -> anyhow::Result<Opened> {
-    let config = load(config)?;
     let mut lakes = config.sinks.iter().filter_map(|(id, outer)| {
         let settings = (&*outer.config as &dyn Any).downcast_ref::<ParquetConfig>()?;
         sink.is_none_or(|name| name == id).then_some((id, settings))

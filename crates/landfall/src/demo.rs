@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use landfall_appcues::SAMPLES;
 use landfall_core::{Secret, Shutdown, Timestamp};
-use landfall_topology::{Format, Topology};
+use landfall_topology::{Format, Registry, Topology};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::time::timeout;
 
@@ -25,7 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// Rows, first and last time of each event type.
 type Summary = BTreeMap<String, (usize, Timestamp, Timestamp)>;
 
-pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
+pub(crate) async fn demo(dir: Option<PathBuf>, registry: &Registry) -> anyhow::Result<()> {
     let dir = match dir {
         Some(dir) => std::path::absolute(dir)?,
         None => tempfile::Builder::new()
@@ -57,7 +57,7 @@ pub(crate) async fn demo(dir: Option<PathBuf>) -> anyhow::Result<()> {
             "batch": { "max_events": SAMPLES.len(), "timeout_secs": 1 },
         } },
     });
-    let topology = Topology::build(parse(&config.to_string(), Format::Json)?).await?;
+    let topology = Topology::build(parse(&config.to_string(), Format::Json, registry)?).await?;
     let (trigger, shutdown) = Shutdown::new();
     let running = tokio::spawn(topology.run(shutdown));
     let url = format!("http://127.0.0.1:{port}/webhooks/appcues");

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use landfall_appcues::export_to_body;
 use landfall_core::{Event, Timestamp};
 use landfall_sink_parquet::Copies;
+use landfall_topology::Config;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use zip::ZipArchive;
@@ -38,11 +39,11 @@ struct Line {
 }
 
 pub(crate) async fn import(
-    config: Option<&Path>,
+    config: Config,
     sink: Option<&str>,
     files: Vec<PathBuf>,
 ) -> anyhow::Result<()> {
-    let mut opened = backfill::open(config, sink, Copies::SameType).await?;
+    let mut opened = backfill::open(&config, sink, Copies::SameType).await?;
     let mut size = 0;
     for file in &files {
         let metadata = file.metadata();

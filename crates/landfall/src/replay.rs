@@ -1,19 +1,15 @@
 //! `landfall replay --quarantine`: what an older version could not read, once more.
 
-use std::path::Path;
-
 use anyhow::bail;
 use indicatif::ProgressBar;
 use landfall_core::Event;
 use landfall_sink_parquet::Copies;
+use landfall_topology::Config;
 
 use crate::backfill::{self, Report};
 
-pub(crate) async fn replay_quarantine(
-    config: Option<&Path>,
-    sink: Option<&str>,
-) -> anyhow::Result<()> {
-    let mut opened = backfill::open(config, sink, Copies::SameBytes).await?;
+pub(crate) async fn replay_quarantine(config: Config, sink: Option<&str>) -> anyhow::Result<()> {
+    let mut opened = backfill::open(&config, sink, Copies::SameBytes).await?;
     let files = opened.backfill.quarantine_files().await?;
     let progress = ProgressBar::new(files.len() as u64);
     let mut report = Report::default();

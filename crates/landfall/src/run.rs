@@ -2,8 +2,6 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use landfall_core::Shutdown;
-use landfall_sink_parquet::ParquetConfig;
-use landfall_source_appcues::AppcuesConfig;
 use landfall_topology::{Config, ConfigError, Format, Registry, Topology};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,9 +18,9 @@ inputs = ["appcues"]
 uri = "./lake"
 "#;
 
-pub(crate) async fn run(config: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Option<&Path>, registry: &Registry) -> anyhow::Result<()> {
     allow_many_files();
-    let topology = Topology::build(load(config)?).await?;
+    let topology = Topology::build(load(config, registry)?).await?;
     let (trigger, shutdown) = Shutdown::new();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
@@ -56,19 +54,17 @@ fn allow_many_files() {
 }
 
 /// The configuration in `path`, or the default one.
-pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+pub(crate) fn load(path: Option<&Path>, registry: &Registry) -> Result<Config, ConfigError> {
     match path {
-        Some(path) => Config::load(path, &registry()),
-        None => parse(DEFAULT_CONFIG, Format::Toml),
+        Some(path) => Config::load(path, registry),
+        None => parse(DEFAULT_CONFIG, Format::Toml, registry),
     }
 }
 
-pub(crate) fn parse(text: &str, format: Format) -> Result<Config, ConfigError> {
-    Config::parse(text, format, &registry(), &|name| std::env::var(name).ok())
-}
-
-fn registry() -> Registry {
-    Registry::default()
-        .source::<AppcuesConfig>("appcues")
-        .sink::<ParquetConfig>("parquet")
+pub(crate) fn parse(
+    text: &str,
+    format: Format,
+    registry: &Registry,
+) -> Result<Config, ConfigError> {
+    Config::parse(text, format, registry, &|name| std::env::var(name).ok())
 }

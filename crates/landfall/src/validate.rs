@@ -1,12 +1,8 @@
 use std::io::{Write as _, stdout};
-use std::path::Path;
 
-use landfall_topology::Topology;
+use landfall_topology::{Config, Topology};
 
-use crate::run::load;
-
-pub(crate) async fn validate(config: Option<&Path>, no_environment: bool) -> anyhow::Result<()> {
-    let config = load(config)?;
+pub(crate) async fn validate(config: Config, no_environment: bool) -> anyhow::Result<()> {
     if no_environment {
         writeln!(stdout(), "the configuration is valid")?;
         return Ok(());

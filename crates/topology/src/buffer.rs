@@ -1,8 +1,9 @@
 use landfall_core::lenient;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What holds deliveries between a source and a sink.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BufferConfig {
     /// Where deliveries are held.
@@ -15,7 +16,7 @@ pub struct BufferConfig {
 }
 
 /// Where deliveries are held.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BufferType {
     /// On disk: a delivery is acknowledged once it is fsynced.
@@ -25,7 +26,7 @@ pub enum BufferType {
 }
 
 /// What happens to a delivery when the buffer is full.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenFull {
     /// It is refused at once; the sender gets a 503 with Retry-After.

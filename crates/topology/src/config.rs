@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use landfall_core::{Component, Resource, SinkConfig, SourceConfig, TransformConfig};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -78,7 +79,7 @@ impl Fingerprint {
 }
 
 /// Where health and metrics are served.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// The listening address: `127.0.0.1:8686`.
@@ -114,7 +115,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default = "default_data_dir")]

@@ -2,12 +2,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use landfall_core::{SinkConfig, SourceConfig, TransformConfig};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 type Factory<T> = Box<dyn Fn(Value) -> Result<Box<T>, String> + Send + Sync>;
 
 /// The component types that a configuration file can name.
+///
+/// The settings of each describe themselves by their [`JsonSchema`]: the first sentence of the type's own documentation says
+/// what the component does, and that of each field what the setting is, with its unit. People read both.
 #[derive(Default)]
 pub struct Registry {
     sources: BTreeMap<&'static str, Factory<dyn SourceConfig>>,
@@ -18,10 +22,10 @@ pub struct Registry {
 impl Registry {
     /// Makes `type = "name"` under `sources` mean the source that `C` configures.
     #[must_use]
-    pub fn source<C: SourceConfig + DeserializeOwned + 'static>(
-        mut self,
-        name: &'static str,
-    ) -> Self {
+    pub fn source<C>(mut self, name: &'static str) -> Self
+    where
+        C: SourceConfig + DeserializeOwned + JsonSchema,
+    {
         let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn SourceConfig>);
         self.sources.insert(name, Box::new(factory));
         self
@@ -29,10 +33,10 @@ impl Registry {
 
     /// Makes `type = "name"` under `transforms` mean the transform that `C` configures.
     #[must_use]
-    pub fn transform<C: TransformConfig + DeserializeOwned + 'static>(
-        mut self,
-        name: &'static str,
-    ) -> Self {
+    pub fn transform<C>(mut self, name: &'static str) -> Self
+    where
+        C: TransformConfig + DeserializeOwned + JsonSchema,
+    {
         let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn TransformConfig>);
         self.transforms.insert(name, Box::new(factory));
         self
@@ -40,7 +44,10 @@ impl Registry {
 
     /// Makes `type = "name"` under `sinks` mean the sink that `C` configures.
     #[must_use]
-    pub fn sink<C: SinkConfig + DeserializeOwned + 'static>(mut self, name: &'static str) -> Self {
+    pub fn sink<C>(mut self, name: &'static str) -> Self
+    where
+        C: SinkConfig + DeserializeOwned + JsonSchema,
+    {
         let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn SinkConfig>);
         self.sinks.insert(name, Box::new(factory));
         self

@@ -3,26 +3,29 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use landfall_core::{
     BuildError, Component, Resource, Sink, SinkConfig, SinkContext, lenient, lenient_option,
-    string_map, too_long,
+    string_map, string_map_schema, too_long,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::PartitionTemplate;
 use crate::lake::{KEPT, Lake};
 use crate::sink::ParquetSink;
 
-/// The settings of the sink. Only `uri` has no default.
-#[derive(Clone, Deserialize)]
+/// Lands events as Parquet files in a directory or an object store, each exactly once. Only `uri` has no default.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParquetConfig {
     /// Where to land: `s3://bucket/prefix`, `file:///absolute/directory`, or a plain path.
     pub uri: String,
     /// Settings of the store, passed to `object_store` as they are (`endpoint`, `region`, `access_key_id`, …).
     #[serde(default, deserialize_with = "string_map")]
+    #[schemars(schema_with = "string_map_schema")]
     pub storage: BTreeMap<String, String>,
     /// HTTP headers that go with every request to the store. With them, settings of the HTTP client, such as `allow_http`,
     /// are taken from `storage` alone and not from the environment.
     #[serde(default, deserialize_with = "string_map")]
+    #[schemars(schema_with = "string_map_schema")]
     pub headers: BTreeMap<String, String>,
     /// The folders of events below `uri`: `events/date={date}`. Fields: `{date}`, `{hour}`, `{event_type}`, `{account_id}`.
     #[serde(default)]
@@ -36,7 +39,7 @@ pub struct ParquetConfig {
 }
 
 /// How long an event is remembered. A duplicate has the same account, the same id and the same bytes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeduplicateConfig {
     /// For so long, in seconds; 0 lands every copy.
@@ -57,7 +60,7 @@ impl Default for DeduplicateConfig {
 }
 
 /// When a batch is closed and landed: at whichever limit is met first.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
     /// Events in a batch.

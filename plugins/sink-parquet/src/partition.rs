@@ -4,6 +4,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use landfall_appcues::AppcuesEvent;
 use landfall_core::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What engines that follow Hive take for a null.
@@ -19,8 +20,9 @@ const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 /// Fields stand in braces: `{date}` and `{hour}` of `occurred_at` in UTC, `{event_type}`, `{account_id}`. Their values are
 /// escaped as Hive does; an account that is missing, empty or too long for the name of a folder is
 /// `__HIVE_DEFAULT_PARTITION__`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub struct PartitionTemplate(Vec<Piece>);
 
 #[derive(Clone, Debug)]

@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use landfall_core::{
     BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
+    secrets_schema,
 };
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::server::open_files;
 use crate::{AppcuesSource, Tls};
@@ -17,8 +19,8 @@ pub(crate) use access::protections;
 pub use access::{Account, Auth};
 pub use limits::Limits;
 
-/// The settings of the source. Every field has a default but the secret.
-#[derive(Clone, Debug, Deserialize)]
+/// Receives Appcues webhooks over HTTP and lets only genuine ones in. Every setting has a default but the secret.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppcuesConfig {
     /// Where to listen: `127.0.0.1:8080`.
@@ -29,9 +31,11 @@ pub struct AppcuesConfig {
     pub path_token: Option<Secret>,
     /// The networks that requests may come from, as `203.0.113.0/24`; empty allows all.
     #[serde(deserialize_with = "access::networks")]
+    #[schemars(with = "Vec<String>")]
     pub allow_networks: Vec<IpNet>,
     /// The networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed.
     #[serde(deserialize_with = "access::networks")]
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Keys for one account each, beside or instead of `signature.secrets`, whose events may be of any account.
     pub accounts: Vec<Account>,
@@ -49,13 +53,14 @@ pub struct AppcuesConfig {
 }
 
 /// How requests are proved genuine.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signature {
     /// Whether a signature is asked for.
     pub mode: SignatureMode,
     /// The account secret keys. Several during a rotation: any one may match.
     #[serde(deserialize_with = "secrets")]
+    #[schemars(schema_with = "secrets_schema")]
     pub secrets: Vec<Secret>,
     /// Files with one more secret key each. Line ends behind it do not count. Read again when they change.
     pub secret_files: Vec<PathBuf>,
@@ -68,7 +73,7 @@ pub struct Signature {
 }
 
 /// Whether a signature is asked for.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignatureMode {
     /// Every request must carry a valid signature.

@@ -2,7 +2,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use landfall_core::{Secret, secrets};
+use landfall_core::{Secret, secrets, secrets_schema};
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -10,13 +11,14 @@ use serde_json::Value;
 use crate::{AppcuesConfig, SignatureMode};
 
 /// Keys that may sign events of one Appcues account and of no other.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The account: an event's `account_id` must be the same.
     pub id: String,
     /// Its secret keys; any one may match.
     #[serde(default, deserialize_with = "secrets")]
+    #[schemars(schema_with = "secrets_schema")]
     pub secrets: Vec<Secret>,
     /// Files with one secret key each, read again when they change.
     #[serde(default)]
@@ -26,7 +28,7 @@ pub struct Account {
 }
 
 /// What a request must carry in `Authorization`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(tag = "strategy", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Auth {
     /// Username and password of HTTP basic authentication, RFC 7617.

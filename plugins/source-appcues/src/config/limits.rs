@@ -1,8 +1,9 @@
 use landfall_core::{lenient, too_long};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What senders may take up. What goes beyond is refused, and says so.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest body, in bytes; of a compressed one, before and after inflation.

@@ -1,0 +1,154 @@
+//! The `landfall` command as a library, for a command of your own with components of your own beside Landfall's.
+//!
+//! The `main.rs` of such a command is all there is to write, but for the component itself:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! # mod telegraph {
+//! #     use landfall_core::{BuildError, Component, Delivery, Sink, SinkConfig, SinkContext, SinkError};
+//! #     use futures::stream::{BoxStream, StreamExt as _};
+//! #     /// Wires events away.
+//! #     #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+//! #     pub struct TelegraphConfig {}
+//! #     impl Component for TelegraphConfig {}
+//! #     #[async_trait::async_trait]
+//! #     impl SinkConfig for TelegraphConfig {
+//! #         async fn build(&self, _: SinkContext) -> Result<Box<dyn Sink>, BuildError> { Ok(Box::new(Telegraph)) }
+//! #         async fn healthcheck(&self) -> Result<(), BuildError> { Ok(()) }
+//! #     }
+//! #     struct Telegraph;
+//! #     #[async_trait::async_trait]
+//! #     impl Sink for Telegraph {
+//! #         async fn run(self: Box<Self>, mut input: BoxStream<'static, Delivery>) -> Result<(), SinkError> {
+//! #             while let Some(delivery) = input.next().await { drop(delivery); }
+//! #             Ok(())
+//! #         }
+//! #     }
+//! # }
+//! use telegraph::TelegraphConfig; // implements SinkConfig, Deserialize and JsonSchema
+//!
+//! fn main() -> ExitCode {
+//!     landfall::main(landfall::components().sink::<TelegraphConfig>("telegraph"))
+//! }
+//! ```
+//!
+//! Everything that the command says about components (`list`, `schema --config`, `generate-config`, `validate`) then knows
+//! the new one too, from its settings' [`JsonSchema`](https://docs.rs/schemars).
+
+mod backfill;
+mod cli;
+mod demo;
+mod generate;
+mod import;
+mod journal;
+mod replay;
+mod run;
+mod schema;
+mod send;
+mod validate;
+mod verify;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use landfall_sink_parquet::ParquetConfig;
+use landfall_source_appcues::AppcuesConfig;
+use landfall_topology::{ConfigError, Registry};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, Journal};
+
+/// The configuration is wrong: `EX_CONFIG` of sysexits.h.
+const EXIT_CONFIG: u8 = 78;
+
+/// The components that come with Landfall.
+pub fn components() -> Registry {
+    Registry::default()
+        .source::<AppcuesConfig>("appcues")
+        .sink::<ParquetConfig>("parquet")
+}
+
+/// Does what the command line asks for, with the components of `registry`, and returns the exit code: 0 done, 1 failure,
+/// 78 configuration. Wrong arguments end the process with 2.
+///
+/// It starts the runtime and the logs, so that it is called once, and not from within a runtime.
+pub fn main(registry: Registry) -> ExitCode {
+    let cli = Cli::parse();
+    let is_service = matches!(cli.command, None | Some(Command::Run));
+    start_logging(if is_service { "info" } else { "warn" });
+    let result = tokio::runtime::Runtime::new()
+        .context("cannot start the runtime")
+        .and_then(|runtime| {
+            let result = runtime.block_on(execute(cli, registry));
+            // Without waiting for file operations that hang, as they do on a network file system that is gone. Nothing
+            // that was answered 2xx needs them to end.
+            runtime.shutdown_background();
+            result
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of a pipe, such as `head`, has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if error.is::<ConfigError>() {
+                ExitCode::from(EXIT_CONFIG)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
+    let registry = &registry;
+    let config = cli.config.as_deref();
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(config, registry).await,
+        Command::Demo { dir } => demo::demo(dir, registry).await,
+        Command::Generate(generate) => generate::generate(generate),
+        Command::Send(send) => send::send(send).await,
+        Command::Verify(args) => verify::verify(&args),
+        Command::Validate { no_environment } => {
+            validate::validate(run::load(config, registry)?, no_environment).await
+        }
+        Command::Schema { dialect, uri } => schema::print(dialect, &uri),
+        Command::Import { files, sink } => {
+            import::import(run::load(config, registry)?, sink.as_deref(), files).await
+        }
+        Command::Replay { sink, .. } => {
+            replay::replay_quarantine(run::load(config, registry)?, sink.as_deref()).await
+        }
+        Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
+        Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
+        Command::Completions { shell } => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "landfall", &mut script);
+            io::stdout().write_all(&script)?;
+            Ok(())
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Logs go to standard error: for people on a terminal, as JSON lines anywhere else.
+fn start_logging(default: &str) {
+    let filter =
+        EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        logs.with_target(false).init();
+    } else {
+        logs.json().flatten_event(true).init();
+    }
+}
