@@ -9,12 +9,12 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use http_body::Body;
 use http_body_util::BodyExt;
+use landfall_listen::Slots;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::answer::Rejection;
-use crate::slots::Slots;
 
 /// Once a request is refused, this much more of it is read and thrown away, so that a sender who writes the whole body
 /// before reading gets to see the answer instead of a reset.

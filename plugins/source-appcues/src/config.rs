@@ -10,6 +10,7 @@ use landfall_core::{
     BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
     secrets_schema,
 };
+use landfall_listen::networks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +31,11 @@ pub struct AppcuesConfig {
     /// A secret that must follow the path: the URL is then `<path>/<token>`, of every account's path too.
     pub path_token: Option<Secret>,
     /// The networks that requests may come from, as `203.0.113.0/24`; empty allows all.
-    #[serde(deserialize_with = "access::networks")]
+    #[serde(deserialize_with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub allow_networks: Vec<IpNet>,
     /// The networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed.
-    #[serde(deserialize_with = "access::networks")]
+    #[serde(deserialize_with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Keys for one account each, beside or instead of `signature.secrets`, whose events may be of any account.

@@ -15,13 +15,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use landfall_core::Shutdown;
+use landfall_listen::Slot;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::answer::Rejection;
 use crate::body::{DISCARD_BYTES, DISCARD_TIME};
 use crate::pace::{Pace, Phase};
-use crate::slots::Slot;
 use crate::wire::{Protocol, Wire};
 use crate::{Endpoint, Limits};
 

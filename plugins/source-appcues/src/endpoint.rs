@@ -11,6 +11,7 @@ use http_body::Body;
 use landfall_core::{
     Ack, BuildError, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp,
 };
+use landfall_listen::Slots;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -20,7 +21,6 @@ use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
 use crate::gate::{Admitted, Gate};
 use crate::pace::Pace;
 use crate::refusals::Refusals;
-use crate::slots::Slots;
 
 /// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
 ///

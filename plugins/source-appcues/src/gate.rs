@@ -5,11 +5,11 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use landfall_appcues::{Claim, VerifiedBody};
 use landfall_core::{BuildError, Secret, Timestamp};
+use landfall_listen::Watched;
 
 use crate::access::Access;
 use crate::answer::Rejection;
 use crate::route::{Owners, Route, Routes};
-use crate::watch::Watched;
 use crate::{AppcuesConfig, SignatureMode};
 
 const SIGNATURE: &str = "x-apc-signature";

@@ -58,8 +58,6 @@ mod server;
 
 mod connection;
 mod pace;
-mod slots;
-mod tls;
 mod wire;
 
 mod answer;
@@ -71,10 +69,9 @@ mod access;
 mod forwarded;
 mod gate;
 mod route;
-mod watch;
 
 pub use answer::ResponseBody;
 pub use config::{Account, AppcuesConfig, Auth, Limits, Signature, SignatureMode};
 pub use endpoint::Endpoint;
+pub use landfall_listen::Tls;
 pub use server::AppcuesSource;
-pub use tls::Tls;

@@ -1,9 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use landfall_listen::Slot;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-use crate::slots::Slot;
 
 /// What a connection does at the moment, which decides how long it may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use landfall_appcues::{
     AppcuesEvent, Claim, Paths, SignatureError, VerifiedBody, Verifier, convert,
 };
 use landfall_core::{BuildError, Secret, Timestamp};
+use landfall_listen::{Contents, Watched};
 use tokio::task::yield_now;
 
 use crate::AppcuesConfig;
 use crate::answer::Rejection;
-use crate::watch::{Contents, Watched};
 
 /// A body that is verified with many keys in no time, in bytes; nearly every event is shorter.
 const SHORT_BODY: usize = 16 * 1024;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::{BuildError, DeliverySender, Listeners, Shutdown, Source, SourceError};
-use rustix::process::{Resource, getrlimit};
+use landfall_listen::{Handshake, Slots, bind, most_connections};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -13,16 +13,11 @@ use tokio::time::{sleep, timeout};
 use crate::config::protections;
 use crate::connection::Http;
 use crate::gate::Gate;
-use crate::slots::Slots;
-use crate::tls::Handshake;
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
 
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
 const DRAIN_TIME: Duration = Duration::from_secs(4);
 const CLOSE_TIME: Duration = Duration::from_secs(1);
-
-/// Connections that may wait to be accepted; the system may allow fewer.
-const BACKLOG: i32 = 4096;
 
 /// After an error of `accept` that is not about one connection (no file descriptors left), wait for some to close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -51,23 +46,11 @@ impl AppcuesSource {
         listeners: &Listeners,
     ) -> Result<Self, BuildError> {
         let (gate, tls) = open_files(config)?;
-        let listener = listeners.bind(config.address).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            // The 128 of the standard library are soon full when many come at once, and then good ones are kept out too.
-            rustix::net::listen(&listener, BACKLOG)?;
-            Ok(listener)
-        });
-        let listener = listener.map_err(|error| {
-            BuildError(format!(
-                "cannot listen on {}: {error}; is another process using it?",
-                config.address
-            ))
-        })?;
         Ok(Self {
             config: config.clone(),
             gate,
             tls,
-            listener,
+            listener: bind(listeners, config.address)?,
         })
     }
 
@@ -85,7 +68,9 @@ impl AppcuesSource {
 /// # Errors
 /// [`BuildError`] with everything that cannot be used.
 pub(crate) fn open_files(config: &AppcuesConfig) -> Result<(Gate, Option<Handshake>), BuildError> {
-    match (Gate::new(config), Handshake::new(config)) {
+    let limit = Duration::from_secs(config.limits.read_timeout_secs);
+    let tls = Handshake::new(config.tls.as_ref(), limit, &["h2", "http/1.1"]);
+    match (Gate::new(config), tls) {
         (Ok(gate), Ok(tls)) => Ok((gate, tls)),
         (gate, tls) => {
             let problems = [gate.err(), tls.err()].into_iter().flatten();
@@ -185,14 +170,6 @@ impl Source for AppcuesSource {
         tasks.shutdown().await;
         Ok(())
     }
-}
-
-/// How many connections leave file descriptors for everything else, above all for the journal.
-fn most_connections() -> usize {
-    const FOR_ALL_ELSE: u64 = 512;
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let most = files - FOR_ALL_ELSE.min(files / 2);
-    usize::try_from(most).unwrap_or(usize::MAX).max(1)
 }
 
 async fn all(tasks: &mut JoinSet<()>) {

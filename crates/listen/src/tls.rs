@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::AppcuesConfig;
 use crate::watch::{Contents, Watched};
 
 /// TLS 1.2 and 1.3 on the listening socket. The files are PEM, and read again when they change.
@@ -52,7 +51,7 @@ impl Default for Tls {
 
 impl Tls {
     /// What is wrong with the settings.
-    pub(crate) fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<String> {
         let needed = [
             ("crt_file", self.enabled && self.crt_file.is_none()),
             ("key_file", self.enabled && self.key_file.is_none()),
@@ -78,7 +77,7 @@ impl Tls {
 
 /// Speaks TLS with certificates that follow their files. What is connected stays so when they change.
 #[derive(Clone)]
-pub(crate) struct Handshake {
+pub struct Handshake {
     acceptor: Arc<Watched<TlsAcceptor>>,
     /// How long it may take.
     limit: Duration,
@@ -91,12 +90,17 @@ impl fmt::Debug for Handshake {
 }
 
 impl Handshake {
-    /// The handshake that `config` asks for, if it asks for TLS.
+    /// The handshake that `tls` asks for, if it asks for TLS. It may take up to `limit`, and agrees on one of `protocols`
+    /// (ALPN), the best first.
     ///
     /// # Errors
     /// Says which file cannot be read, or what is wrong with it.
-    pub(crate) fn new(config: &AppcuesConfig) -> Result<Option<Self>, BuildError> {
-        let Some(tls) = config.tls.as_ref().filter(|tls| tls.enabled) else {
+    pub fn new(
+        tls: Option<&Tls>,
+        limit: Duration,
+        protocols: &'static [&'static str],
+    ) -> Result<Option<Self>, BuildError> {
+        let Some(tls) = tls.filter(|tls| tls.enabled) else {
             return Ok(None);
         };
         let client_authorities = tls.ca_file.clone().filter(|_| tls.verify_certificate);
@@ -107,17 +111,21 @@ impl Handshake {
         ];
         let [crt_file, key_file, _] = files.clone().map(Option::unwrap_or_default);
         let build = move |contents: &Contents| {
-            let config = server_config(
+            let mut config = server_config(
                 contents,
                 &crt_file,
                 &key_file,
                 client_authorities.as_deref(),
             )?;
+            config.alpn_protocols = protocols
+                .iter()
+                .map(|name| name.as_bytes().to_vec())
+                .collect();
             Ok(TlsAcceptor::from(Arc::new(config)))
         };
         Ok(Some(Self {
             acceptor: Arc::new(Watched::new(files.into_iter().flatten().collect(), build)?),
-            limit: Duration::from_secs(config.limits.read_timeout_secs),
+            limit,
         }))
     }
 
@@ -125,7 +133,7 @@ impl Handshake {
     ///
     /// # Errors
     /// The client speaks no TLS that is safe, presents no certificate that is asked for, or is too slow.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         timeout(self.limit, self.acceptor.get().accept(stream)).await?
     }
 }
@@ -157,7 +165,7 @@ fn server_config(
     };
     let key = PrivateKeyDer::from_pem_slice(text(contents, key_file))
         .map_err(|error| format!("{}: holds no private key: {error}", key_file.display()))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_client_cert_verifier(verifier)
@@ -165,9 +173,7 @@ fn server_config(
         .map_err(|error| {
             let (crt_file, key_file) = (crt_file.display(), key_file.display());
             format!("{crt_file} and {key_file} do not go together: {error}")
-        })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+        })
 }
 
 fn certificates(contents: &Contents, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

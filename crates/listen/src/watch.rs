@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(450);
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What the watched files hold: any of it may be a key.
-pub(crate) type Contents = BTreeMap<PathBuf, Secret>;
+pub type Contents = BTreeMap<PathBuf, Secret>;
 
 /// A value made of the contents of files, and made anew when they change.
 ///
@@ -24,7 +24,7 @@ pub(crate) type Contents = BTreeMap<PathBuf, Secret>;
 /// file, such as the exchanged symbolic links of Kubernetes. A thread does it: a file system that hangs then holds up
 /// nothing else. Whatever cannot be read, is empty or gives no value leaves the last good one in use.
 #[derive(Debug)]
-pub(crate) struct Watched<T> {
+pub struct Watched<T> {
     current: Arc<RwLock<Arc<T>>>,
     /// Ends the thread when it is dropped.
     _alive: Option<mpsc::Sender<()>>,
@@ -35,7 +35,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
     ///
     /// # Errors
     /// Names every file that cannot be read, or says why their contents give no value.
-    pub(crate) fn new(
+    pub fn new(
         files: Vec<PathBuf>,
         build: impl Fn(&Contents) -> Result<T, String> + Send + 'static,
     ) -> Result<Self, BuildError> {
@@ -64,7 +64,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
     }
 
     /// The value of now. Whoever needs parts that fit together takes them from one call.
-    pub(crate) fn get(&self) -> Arc<T> {
+    pub fn get(&self) -> Arc<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

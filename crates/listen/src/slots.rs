@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -8,7 +9,7 @@ use tokio::sync::Notify;
 /// A slot is *idle* while its holder waits for a client, and only then can it be lost: so clients that send slowly, or
 /// nothing, cannot keep out those who send what they have, however many they are.
 #[derive(Clone)]
-pub(crate) struct Slots(Arc<Shared>);
+pub struct Slots(Arc<Shared>);
 
 struct Shared {
     limit: usize,
@@ -28,7 +29,8 @@ struct State {
 }
 
 impl Slots {
-    pub(crate) fn new(limit: usize, gauge: &'static str) -> Self {
+    /// `limit` of them, all free. The gauge of this name shows how many are taken.
+    pub fn new(limit: usize, gauge: &'static str) -> Self {
         Self(Arc::new(Shared {
             limit,
             gauge,
@@ -38,7 +40,7 @@ impl Slots {
     }
 
     /// An idle slot: a free one, or else that of the longest idle. `None` while all are at work.
-    pub(crate) fn try_take(&self) -> Option<Slot> {
+    pub fn try_take(&self) -> Option<Slot> {
         let mut state = self.0.state();
         if state.taken < self.0.limit {
             state.taken += 1;
@@ -59,7 +61,7 @@ impl Slots {
     }
 
     /// As [`try_take`](Self::try_take), but waits while all are at work. For one caller at a time.
-    pub(crate) async fn take(&self) -> Slot {
+    pub async fn take(&self) -> Slot {
         loop {
             match self.try_take() {
                 Some(slot) => return slot,
@@ -69,13 +71,21 @@ impl Slots {
     }
 
     /// Takes the slot of the longest idle away, for the sake of something else that they use up. Whether there was one.
-    pub(crate) fn evict(&self) -> bool {
+    pub fn evict(&self) -> bool {
         let mut state = self.0.state();
         let evicted = state.evict().is_some();
         if evicted {
             self.0.give_back(&mut state);
         }
         evicted
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots")
+            .field("limit", &self.0.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,7 +117,7 @@ impl State {
 }
 
 /// One of [`Slots`], given back when dropped with all its work.
-pub(crate) struct Slot(Arc<Place>);
+pub struct Slot(Arc<Place>);
 
 struct Place {
     shared: Arc<Shared>,
@@ -123,12 +133,12 @@ struct Work {
 
 impl Slot {
     /// Waits until the slot is lost to somebody else. For one caller at a time.
-    pub(crate) async fn evicted(&self) {
+    pub async fn evicted(&self) {
         self.0.evicted.notified().await;
     }
 
     /// Begins a unit of work, during which the slot cannot be lost. `None` if it is lost already.
-    pub(crate) fn begin(&self) -> Option<Working> {
+    pub fn begin(&self) -> Option<Working> {
         let mut work = self.0.work();
         if let Some(turn) = work.turn {
             self.0.shared.state().idle.remove(&turn)?;
@@ -137,6 +147,12 @@ impl Slot {
         work.units += 1;
         drop(work);
         Some(Working(Arc::clone(&self.0)))
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot")
     }
 }
 
@@ -158,7 +174,13 @@ impl Drop for Place {
 }
 
 /// A unit of work in a slot, until dropped.
-pub(crate) struct Working(Arc<Place>);
+pub struct Working(Arc<Place>);
+
+impl fmt::Debug for Working {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Working")
+    }
+}
 
 impl Drop for Working {
     fn drop(&mut self) {

@@ -1,0 +1,27 @@
+//! What every source that listens shares: the socket, who may connect, TLS from files that are followed, and a bounded
+//! number of connections of which the idle give way.
+//!
+//! ```text
+//! bind ─▶ accept ─▶ Slots::take ─▶ Handshake::accept (Tls) ─▶ the source's own protocol
+//! ```
+//!
+//! ```
+//! use landfall_listen::Slots;
+//!
+//! let slots = Slots::new(1, "open_connections");
+//! let silent = slots.try_take().unwrap();
+//! let next = slots.try_take().unwrap(); // who has kept us waiting longest gives way
+//! assert!(silent.begin().is_none() && next.begin().is_some());
+//! ```
+
+mod networks;
+mod slots;
+mod socket;
+mod tls;
+mod watch;
+
+pub use networks::{is_everywhere, networks};
+pub use slots::{Slot, Slots, Working};
+pub use socket::{bind, most_connections};
+pub use tls::{Handshake, Tls};
+pub use watch::{Contents, Watched};
