@@ -258,3 +258,208 @@ fn a_second_process_on_the_same_port_is_told_which() {
     let ended = with_config(&other, "validate", "landfall.toml", &taken);
     assert_refused(&ended, &[&instance.source().to_string()]);
 }
+
+/// That `ended` was refused for these mistakes and no others, each on a line of its own.
+#[track_caller]
+fn assert_mistakes(ended: &Ended, expected: &[String]) {
+    assert_eq!(ended.code, CONFIGURATION, "{ended}");
+    let said: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(said, expected, "{ended}");
+}
+
+#[test]
+fn every_mistake_is_told_with_its_file_and_line_and_what_was_meant() {
+    let toml = r#"data_dir = "{dir}/data"
+data_dri = "x"
+
+[sources.appcues]
+type = "appcues"
+address = "127.0.0.1"
+pth = "/x"
+signature.mode = "requird"
+signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
+limits.max_body_byte = 1
+limits.max_headers = 1
+
+[sinks.lake]
+type = "parquet"
+inputs = ["apcues"]
+uri = "${NOT_SET}/lake"
+batch = { max_events = "many", max_evnets = 1 }
+buffer.when_full = "wait"
+
+[sinks.other]
+type = "parkuet"
+inputs = ["appcues"]
+"#;
+    let yaml = r#"# Comments, anchors and other orders make no difference.
+sinks:
+  other: { type: parkuet, inputs: [appcues] }
+  lake:
+    buffer:
+      when_full: wait
+    type: parquet
+    uri: "${NOT_SET}/lake"
+    inputs:
+      - apcues
+    batch: { max_events: many, max_evnets: 1 }
+data_dri: x
+sources:
+  appcues:
+    type: appcues
+    address: 127.0.0.1
+    pth: /x
+    signature: { mode: requird, secrets: ["${APPCUES_WEBHOOK_SECRET}"] }
+    limits:
+      max_body_byte: 1
+      max_headers: 1
+"#;
+    let json = r#"{
+  "data_dri": "x",
+  "sources": { "appcues": {
+    "type": "appcues", "address": "127.0.0.1", "pth": "/x",
+    "signature": { "mode": "requird", "secrets": ["${APPCUES_WEBHOOK_SECRET}"] },
+    "limits": { "max_body_byte": 1,
+      "max_headers": 1 } } },
+  "sinks": {
+    "lake": { "type": "parquet",
+      "inputs": [
+        "apcues"],
+      "uri": "${NOT_SET}/lake",
+      "batch": { "max_events": "many", "max_evnets": 1 },
+      "buffer": { "when_full": "wait" } },
+    "other": { "inputs": ["appcues"],
+      "type": "parkuet" } }
+}"#;
+    let mistakes = [
+        "data_dri: there is no such setting; did you mean data_dir?",
+        "sources.appcues.address: must be an address with a port, such as \"127.0.0.1:8080\"",
+        "sources.appcues.pth: there is no such setting; did you mean path?",
+        "sources.appcues.signature.mode: must be required, optional or off; did you mean required?",
+        "sources.appcues.limits.max_body_byte: there is no such setting; did you mean max_body_bytes?",
+        "sources.appcues.limits.max_headers: must be from 8 to 1000",
+        "sinks.lake.inputs[0]: there is no source or transform \"apcues\"; did you mean appcues?",
+        "sinks.lake.uri: the environment variable NOT_SET is not set; set it, or give a default with \
+         ${NOT_SET:-default}",
+        "sinks.lake.batch.max_events: must be a whole number, 0 or more",
+        "sinks.lake.batch.max_evnets: there is no such setting; did you mean max_events?",
+        "sinks.lake.buffer.when_full: must be reject or block",
+        "sinks.other.type: there is no \"parkuet\" here; did you mean parquet?",
+    ];
+    for (name, text, lines) in [
+        (
+            "landfall.toml",
+            toml,
+            [2, 6, 7, 8, 10, 11, 15, 16, 17, 17, 18, 21],
+        ),
+        (
+            "landfall.yaml",
+            yaml,
+            [12, 16, 17, 18, 20, 21, 10, 8, 11, 11, 6, 3],
+        ),
+        (
+            "landfall.json",
+            json,
+            [2, 4, 4, 5, 6, 7, 11, 12, 13, 13, 14, 16],
+        ),
+    ] {
+        let landfall = with_secret();
+        let file = landfall.write(name, text);
+        let mut expected: Vec<_> = lines.into_iter().zip(mistakes).collect();
+        expected.sort_by_key(|(line, _)| *line);
+        let say = |(line, mistake)| format!("{}:{line}: {mistake}", file.display());
+        let expected: Vec<_> = expected.into_iter().map(say).collect();
+        for command in ["validate", "run"] {
+            let ended = with_config(&landfall, command, name, text);
+            assert_mistakes(&ended, &expected);
+        }
+    }
+}
+
+#[test]
+fn several_files_and_directories_are_one_configuration() {
+    let landfall = with_secret();
+    let whole = CONFIG.replace("${APPCUES_WEBHOOK_SECRET}", SECRET);
+    let (general, rest) = whole.split_once("[sources.appcues]").unwrap();
+    let (source, sink) = rest.split_once("[sinks.lake]").unwrap();
+    let directory = landfall.dir().join("conf.d");
+    std::fs::create_dir_all(directory.join("more")).unwrap();
+    landfall.write("conf.d/10-general.toml", general);
+    landfall.write(
+        "conf.d/20-source.toml",
+        &format!("[sources.appcues]{source}"),
+    );
+    landfall.write("conf.d/README.md", "not read");
+    landfall.write("conf.d/.hidden.toml", "not = [read");
+    landfall.write("conf.d/more/deeper.toml", "not = [read");
+    landfall.write("conf.d/30-empty.yaml", "# nothing yet\n");
+    let sink = landfall.write("sink.toml", &format!("[sinks.lake]{sink}"));
+
+    let ended = landfall.run([
+        "validate".as_ref(),
+        "--config".as_ref(),
+        directory.as_os_str(),
+        "--config".as_ref(),
+        sink.as_os_str(),
+    ]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+
+    let both = format!("{},{}", directory.display(), sink.display());
+    let ended = landfall.env("LANDFALL_CONFIG", &both).run(["validate"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn what_stands_in_two_files_is_refused_and_both_places_named() {
+    let landfall = with_secret();
+    let one = landfall.write("one.toml", CONFIG);
+    let two = landfall.write(
+        "two.yaml",
+        "data_dir: elsewhere\nsinks:\n  other: { type: parquet, inputs: [appcues], uri: '{dir}/other' }\n  \
+         lake: { type: parquet }\napi:\n  address: '127.0.0.1:0'\n",
+    );
+    let (one, two) = (one.display(), two.display());
+    let both = format!("{one},{two}");
+    let ended = landfall.run(["run", "--config", &both]);
+    let say = |line, path, first| {
+        format!("{two}:{line}: {path}: stands in {one}:{first} already; take one of the two away")
+    };
+    let expected = [
+        say(6, "api.address", 5),
+        say(1, "data_dir", 2),
+        say(4, "sinks.lake", 13),
+    ];
+    assert_mistakes(&ended, &expected);
+}
+
+#[test]
+fn a_mistake_in_one_of_several_files_is_found_there() {
+    let landfall = with_secret();
+    let one = landfall.write(
+        "one.toml",
+        &CONFIG.replace("max_events = 1", "max_events = 0"),
+    );
+    let two = landfall.write(
+        "two.json",
+        "{\n \"sinks\": { \"other\": { \"type\": \"parquet\", \"inputs\": [] } } }",
+    );
+    let both = format!("{},{}", one.display(), two.display());
+    let ended = landfall.run(["validate", "--config", &both]);
+    let expected = [
+        format!(
+            "{}:18: sinks.lake.batch.max_events: must be at least 1",
+            one.display()
+        ),
+        format!("{}:2: sinks.other.uri: is missing", two.display()),
+        format!(
+            "{}:2: sinks.other.inputs: name at least one source",
+            two.display()
+        ),
+    ];
+    assert_mistakes(&ended, &expected);
+
+    let empty = landfall.dir().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let ended = landfall.run(["run", "--config", empty.to_str().unwrap()]);
+    assert_refused(&ended, &[empty.to_str().unwrap(), ".toml"]);
+}

@@ -20,10 +20,13 @@ where
     T::Err: Display,
 {
     match Value::deserialize(deserializer)? {
-        Value::String(text) => text
-            .trim()
-            .parse()
-            .map_err(|error| D::Error::custom(format!("the string does not fit: {error}"))),
+        Value::String(text) => text.trim().parse().map_err(|error| {
+            // What serde would expect says more than that a digit is wrong, and nothing quotes the string.
+            match T::deserialize(Value::Null) {
+                Err(expectation) => D::Error::custom(expectation),
+                Ok(_) => D::Error::custom(error),
+            }
+        }),
         other => T::deserialize(other).map_err(D::Error::custom),
     }
 }

@@ -22,7 +22,7 @@ Examples:
 
 Environment:
   APPCUES_WEBHOOK_SECRET  the account secret key, where no configuration file names one
-  LANDFALL_CONFIG         the configuration file
+  LANDFALL_CONFIG         the configuration file, or several separated by commas
   LANDFALL_LOG            what to log, such as warn or landfall_source_appcues=debug
   NO_COLOR                no colours, also on a terminal
 
@@ -31,9 +31,15 @@ Exit codes: 0 done, 1 failure, 2 usage, 78 configuration"
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// The configuration file: .toml, .yaml or .json.
-    #[arg(short, long, global = true, env = "LANDFALL_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
+    /// The configuration file, .toml, .yaml or .json, or a directory with such; several, by commas or repeated, add up.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "LANDFALL_CONFIG",
+        value_delimiter = ','
+    )]
+    pub(crate) config: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

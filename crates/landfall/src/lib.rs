@@ -92,19 +92,20 @@ pub fn main(registry: Registry) -> ExitCode {
         // The reader of a pipe, such as `head`, has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            if error.is::<ConfigError>() {
-                ExitCode::from(EXIT_CONFIG)
-            } else {
-                ExitCode::FAILURE
+            if let Some(ConfigError(problems)) = error.downcast_ref() {
+                // Each at the beginning of its line, as `file:line:`, where editors look for that.
+                eprintln!("{}", problems.join("\n"));
+                return ExitCode::from(EXIT_CONFIG);
             }
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }
 
 async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
     let registry = &registry;
-    let config = cli.config.as_deref();
+    let config = &*cli.config;
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => run::run(config, registry).await,
         Command::Demo { dir } => demo::demo(dir, registry).await,

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use landfall_core::Shutdown;
@@ -18,7 +18,7 @@ inputs = ["appcues"]
 uri = "./lake"
 "#;
 
-pub(crate) async fn run(config: Option<&Path>, registry: &Registry) -> anyhow::Result<()> {
+pub(crate) async fn run(config: &[PathBuf], registry: &Registry) -> anyhow::Result<()> {
     allow_many_files();
     let topology = Topology::build(load(config, registry)?).await?;
     let (trigger, shutdown) = Shutdown::new();
@@ -53,11 +53,11 @@ fn allow_many_files() {
     }
 }
 
-/// The configuration in `path`, or the default one.
-pub(crate) fn load(path: Option<&Path>, registry: &Registry) -> Result<Config, ConfigError> {
-    match path {
-        Some(path) => Config::load(path, registry),
-        None => parse(DEFAULT_CONFIG, Format::Toml, registry),
+/// The configuration in the files and directories at `paths`; without any the default one.
+pub(crate) fn load(paths: &[PathBuf], registry: &Registry) -> Result<Config, ConfigError> {
+    match paths {
+        [] => parse(DEFAULT_CONFIG, Format::Toml, registry),
+        paths => Config::load(paths, registry),
     }
 }
 

@@ -2,6 +2,8 @@ use landfall_core::lenient;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Problem;
+
 /// What holds deliveries between a source and a sink.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -47,11 +49,10 @@ impl Default for BufferConfig {
 
 impl BufferConfig {
     /// Everything that is wrong with the settings.
-    pub(crate) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<Problem> {
         if self.r#type == BufferType::Disk && self.max_size < MIN_SIZE {
-            vec![format!(
-                "buffer.max_size: must be at least {MIN_SIZE} bytes"
-            )]
+            let advice = format!("must be at least {MIN_SIZE} bytes");
+            vec![Problem::new("buffer.max_size", advice)]
         } else {
             Vec::new()
         }

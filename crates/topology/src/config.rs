@@ -1,7 +1,14 @@
+mod component;
+mod file;
+mod place;
+mod problem;
+mod read;
+mod wiring;
+mod wording;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landfall_core::{Component, Resource, SinkConfig, SourceConfig, TransformConfig};
 use schemars::JsonSchema;
@@ -9,9 +16,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::BufferConfig;
 use crate::interpolate::{Interpolated, interpolate};
-use crate::registry::{Registry, read};
+use crate::{BufferConfig, Registry};
+use component::{Table, Typed};
+use file::Files;
+use wiring::Wiring;
+
+pub use file::{Format, fingerprint_of_files};
+pub use problem::ConfigError;
+pub(crate) use problem::{Problem, joined};
+pub(crate) use read::{Read, read};
+pub(crate) use wording::instead;
 
 /// A configuration that has been read and found free of contradictions.
 #[derive(Debug)]
@@ -67,7 +82,7 @@ pub struct SinkOuter {
     pub fingerprint: Fingerprint,
 }
 
-/// Tells whether a component's own settings, `type` included, are still the same. It does not give them away.
+/// Tells whether something is still the same, such as a component's own settings with its `type`. It does not give them away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
@@ -94,30 +109,10 @@ impl Default for ApiConfig {
     }
 }
 
-/// The languages in which a configuration can be written. All have the same shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// TOML.
-    Toml,
-    /// YAML.
-    Yaml,
-    /// JSON.
-    Json,
-}
-
-/// Everything that is wrong with a configuration, a line each.
-#[derive(Debug, thiserror::Error)]
-pub struct ConfigError(pub Vec<String>);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-#[derive(Deserialize, JsonSchema)]
+/// What can be said of the whole, before components are looked at.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Root {
     #[serde(default = "default_data_dir")]
     data_dir: PathBuf,
     #[serde(default)]
@@ -135,21 +130,14 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
-    /// Reads the file at `path`, in the format that its extension names, with the process's environment.
+    /// Reads the files at `paths`, each in the format that its extension names, and those in the directories among them, with
+    /// the process's environment. Together they must say what one file could: nothing stands in two.
     ///
     /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn load(path: &Path, registry: &Registry) -> Result<Self, ConfigError> {
-        let one = |problem: String| ConfigError(vec![format!("{}: {problem}", path.display())]);
-        let format = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("toml") => Format::Toml,
-            Some("yaml" | "yml") => Format::Yaml,
-            Some("json") => Format::Json,
-            _ => return Err(one("name it .toml, .yaml, .yml or .json".to_owned())),
-        };
-        let text = std::fs::read_to_string(path).map_err(|e| one(format!("cannot read: {e}")))?;
-        Self::parse(&text, format, registry, &|name| std::env::var(name).ok())
-            .map_err(|error| ConfigError(with_prefix(&format!("{}: ", path.display()), error.0)))
+    /// [`ConfigError`] with everything that is wrong, each as `file:line: path.of.setting: what to do`.
+    pub fn load(paths: &[PathBuf], registry: &Registry) -> Result<Self, ConfigError> {
+        let files = Files::read(paths).map_err(ConfigError)?;
+        Self::of_files(&files, registry, &|name| std::env::var(name).ok())
     }
 
     /// Reads `text`, taking environment variables from `env`.
@@ -162,165 +150,135 @@ impl Config {
         registry: &Registry,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let mut value = parse_value(text, format).map_err(|problem| ConfigError(vec![problem]))?;
-        let mut interpolated = Interpolated::default();
-        interpolate(&mut value, "", env, &mut interpolated);
-        if !interpolated.problems.is_empty() {
-            return Err(ConfigError(interpolated.problems));
-        }
-        Self::from_value(value, registry)
-            .map_err(|error| ConfigError(redacted(error.0, &interpolated.values)))
+        Self::of_files(&Files::text(text, format), registry, env)
     }
 
-    fn from_value(value: Value, registry: &Registry) -> Result<Self, ConfigError> {
-        let mut problems = Vec::new();
-        if !value.is_object() {
-            return Err(ConfigError(vec![
-                "the file must hold a table with sources and sinks".to_owned(),
-            ]));
+    fn of_files(
+        files: &Files,
+        registry: &Registry,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut value = files.merged().map_err(ConfigError)?;
+        let mut interpolated = Interpolated::default();
+        interpolate(&mut value, "", env, &mut interpolated);
+        let mut problems = interpolated.problems;
+        match Self::of_value(value, registry) {
+            Ok(config) if problems.is_empty() => return Ok(config),
+            Ok(_) => {}
+            Err(found) => {
+                let unset: Vec<_> = problems.iter().map(|unset| unset.path.clone()).collect();
+                // A variable that is not set makes its setting wrong in other ways too.
+                let follows = |problem: &Problem| unset.iter().any(|path| problem.covers(path));
+                problems.extend(found.into_iter().filter(|problem| !follows(problem)));
+            }
         }
-        let file: File = read(value).map_err(|error| {
-            ConfigError(vec![error.trim_start_matches(['.', ':', ' ']).to_owned()])
-        })?;
+        for problem in &mut problems {
+            problem.message = redacted(&problem.message, &interpolated.values);
+        }
+        Err(ConfigError(files.located(problems)))
+    }
 
+    fn of_value(value: Value, registry: &Registry) -> Result<Self, Vec<Problem>> {
+        let Read {
+            settings,
+            mut problems,
+        } = read::<Root>(value, &[]);
+        let Some(root) = settings else {
+            return Err(problems);
+        };
+        let is_component = |path: &str| {
+            ["sources", "transforms", "sinks"]
+                .iter()
+                .any(|kind| path.starts_with(kind))
+        };
+        let all_tables = !problems.iter().any(|problem| is_component(&problem.path));
         let mut config = Self {
-            data_dir: file.data_dir,
-            api: file.api,
+            data_dir: root.data_dir,
+            api: root.api,
             sources: BTreeMap::new(),
             transforms: BTreeMap::new(),
             sinks: BTreeMap::new(),
         };
-        let mut all_read = true;
-        let mut failed = |kind, id, problem| {
-            all_read = false;
-            format!("{kind}.{id}{problem}")
-        };
-        for (id, table) in file.sources {
-            match read_source(table, registry) {
-                Ok(source) => {
-                    let found = source.config.validate();
-                    problems.extend(with_prefix(&format!("sources.{id}."), found));
-                    config.sources.insert(id, source);
-                }
-                Err(problem) => problems.push(failed("sources", id, problem)),
-            }
+        let mut wiring = Wiring::default();
+        for (id, table) in root.sources {
+            wiring.sources.insert(id.clone());
+            let table = Table::new("sources", &id, table, &mut problems);
+            let Some(Typed {
+                r#type,
+                config: settings,
+                fingerprint,
+            }) = table.settings(&registry.sources)
+            else {
+                continue;
+            };
+            config.sources.insert(
+                id,
+                SourceOuter {
+                    r#type,
+                    config: settings,
+                    fingerprint,
+                },
+            );
         }
-        for (id, table) in file.transforms {
-            match read_transform(table, registry) {
-                Ok(transform) => {
-                    let found = transform.config.validate();
-                    problems.extend(with_prefix(&format!("transforms.{id}."), found));
-                    config.transforms.insert(id, transform);
-                }
-                Err(problem) => problems.push(failed("transforms", id, problem)),
-            }
+        for (id, table) in root.transforms {
+            let mut table = Table::new("transforms", &id, table, &mut problems);
+            let inputs = table.inputs();
+            wiring.transforms.insert(id.clone(), inputs.clone());
+            let Some(Typed {
+                r#type,
+                config: settings,
+                fingerprint,
+            }) = table.settings(&registry.transforms)
+            else {
+                continue;
+            };
+            config.transforms.insert(
+                id,
+                TransformOuter {
+                    r#type,
+                    inputs: inputs.unwrap_or_default(),
+                    config: settings,
+                    fingerprint,
+                },
+            );
         }
-        for (id, table) in file.sinks {
-            match read_sink(table, registry) {
-                Ok(sink) => {
-                    let mut found = sink.buffer.problems();
-                    found.extend(sink.config.validate());
-                    problems.extend(with_prefix(&format!("sinks.{id}."), found));
-                    config.sinks.insert(id, sink);
-                }
-                Err(problem) => problems.push(failed("sinks", id, problem)),
-            }
+        for (id, table) in root.sinks {
+            let mut table = Table::new("sinks", &id, table, &mut problems);
+            let inputs = table.inputs();
+            wiring.sinks.insert(id.clone(), inputs.clone());
+            let buffer = table.buffer();
+            let Some(Typed {
+                r#type,
+                config: settings,
+                fingerprint,
+            }) = table.settings(&registry.sinks)
+            else {
+                continue;
+            };
+            config.sinks.insert(
+                id,
+                SinkOuter {
+                    r#type,
+                    inputs: inputs.unwrap_or_default(),
+                    buffer,
+                    config: settings,
+                    fingerprint,
+                },
+            );
         }
-        // With a component missing, the wiring would only show the same mistake again.
-        if all_read {
-            problems.extend(config.wiring_problems());
+        // What is not there because it is wrong would be said to be missing too.
+        if all_tables {
+            problems.extend(wiring.problems());
         }
+        problems.extend(config.contended_resources());
         if problems.is_empty() {
             Ok(config)
         } else {
-            Err(ConfigError(problems))
+            Err(problems)
         }
     }
 
-    fn wiring_problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.sources.is_empty() {
-            problems.push("sources: there is none, so nothing could be received".to_owned());
-        }
-        for id in self.sources.keys() {
-            if self.transforms.contains_key(id) {
-                problems.push(format!(
-                    "transforms.{id}: a source has this name already, so inputs could mean either"
-                ));
-            }
-            if !self.is_input(id) {
-                problems.push(format!(
-                    "sources.{id}: no sink has it among its inputs, so its events would be lost"
-                ));
-            }
-        }
-        for id in self.transforms.keys() {
-            if !self.is_input(id) {
-                problems.push(format!(
-                    "transforms.{id}: no sink has it among its inputs, so its events would be lost"
-                ));
-            }
-            if self.leads_back(id) {
-                problems.push(format!(
-                    "transforms.{id}.inputs: it would get its own events"
-                ));
-            }
-        }
-        let inputs = self.inputs();
-        for (holder, inputs) in inputs {
-            if inputs.is_empty() {
-                problems.push(format!("{holder}.inputs: name at least one source"));
-            }
-            for (index, input) in inputs.iter().enumerate() {
-                if inputs[..index].contains(input) {
-                    problems.push(format!("{holder}.inputs: \"{input}\" is there twice"));
-                }
-                if !self.sources.contains_key(input) && !self.transforms.contains_key(input) {
-                    problems.push(format!(
-                        "{holder}.inputs: there is no source or transform \"{input}\""
-                    ));
-                }
-            }
-        }
-        for id in self.sinks.keys().filter(|id| !is_name(id)) {
-            problems.push(format!("sinks.{id}: use letters, digits, - and _ in names"));
-        }
-        problems.extend(self.contended_resources());
-        problems
-    }
-
-    /// Everything that has inputs, with them.
-    fn inputs(&self) -> impl Iterator<Item = (String, &[String])> {
-        let transforms = self.transforms.iter();
-        let transforms = transforms.map(|(id, outer)| (format!("transforms.{id}"), &*outer.inputs));
-        let sinks = self.sinks.iter();
-        transforms.chain(sinks.map(|(id, outer)| (format!("sinks.{id}"), &*outer.inputs)))
-    }
-
-    fn is_input(&self, id: &String) -> bool {
-        self.inputs().any(|(_, inputs)| inputs.contains(id))
-    }
-
-    /// Whether transform `id` is among what it gets events from.
-    fn leads_back(&self, id: &String) -> bool {
-        let mut before: Vec<&String> = Vec::new();
-        let mut next = vec![id];
-        while let Some(id_before) = next.pop() {
-            let outer = self.transforms.get(id_before);
-            for input in outer.into_iter().flat_map(|outer| &outer.inputs) {
-                if input == id {
-                    return true;
-                }
-                if !before.contains(&input) {
-                    before.push(input);
-                    next.push(input);
-                }
-            }
-        }
-        false
-    }
-
-    fn contended_resources(&self) -> Vec<String> {
+    fn contended_resources(&self) -> Vec<Problem> {
         let mut holders = HashMap::new();
         let mut problems = Vec::new();
         for (holder, resource) in self.resources() {
@@ -330,7 +288,8 @@ impl Config {
             }
             let text = resource.to_string();
             if let Some(other) = holders.insert(resource, holder.clone()) {
-                problems.push(format!("{holder}: {text} is already used by {other}"));
+                let advice = format!("{text} is already used by {other}");
+                problems.push(Problem::new(holder, advice));
             }
         }
         problems
@@ -354,100 +313,10 @@ impl Config {
     }
 }
 
-/// A sink's name is also the name of its folder in `data_dir`.
-fn is_name(id: &str) -> bool {
-    !id.is_empty()
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-fn read_source(mut table: Map<String, Value>, registry: &Registry) -> Result<SourceOuter, String> {
-    let r#type = take_type(&mut table)?;
-    let settings = Value::Object(table);
-    Ok(SourceOuter {
-        fingerprint: Fingerprint::of(&r#type, &settings),
-        config: registry.read_source(&r#type, settings)?,
-        r#type,
+/// `text` without the strings that came from the environment. Short ones are no secrets, and stand in other words.
+fn redacted(text: &str, values: &[String]) -> String {
+    let secrets = values.iter().filter(|value| value.len() >= 8);
+    secrets.fold(text.to_owned(), |text, value| {
+        text.replace(value.as_str(), "…")
     })
-}
-
-fn read_transform(
-    mut table: Map<String, Value>,
-    registry: &Registry,
-) -> Result<TransformOuter, String> {
-    let r#type = take_type(&mut table)?;
-    let inputs = take_inputs(&mut table)?;
-    let settings = Value::Object(table);
-    Ok(TransformOuter {
-        inputs,
-        fingerprint: Fingerprint::of(&r#type, &settings),
-        config: registry.read_transform(&r#type, settings)?,
-        r#type,
-    })
-}
-
-fn read_sink(mut table: Map<String, Value>, registry: &Registry) -> Result<SinkOuter, String> {
-    let r#type = take_type(&mut table)?;
-    let inputs = take_inputs(&mut table)?;
-    let buffer = table
-        .remove("buffer")
-        .unwrap_or_else(|| Value::Object(Map::new()));
-    let settings = Value::Object(table);
-    Ok(SinkOuter {
-        inputs,
-        buffer: read(buffer).map_err(|problem| format!(".buffer{problem}"))?,
-        fingerprint: Fingerprint::of(&r#type, &settings),
-        config: registry.read_sink(&r#type, settings)?,
-        r#type,
-    })
-}
-
-fn take_inputs(table: &mut Map<String, Value>) -> Result<Vec<String>, String> {
-    let inputs = table
-        .remove("inputs")
-        .unwrap_or_else(|| Value::Array(Vec::new()));
-    read(inputs).map_err(|problem| format!(".inputs{problem}"))
-}
-
-fn take_type(table: &mut Map<String, Value>) -> Result<String, String> {
-    match table.remove("type") {
-        Some(Value::String(kind)) => Ok(kind),
-        Some(_) => Err(".type: must be a string".to_owned()),
-        None => Err(".type: say what kind of component this is".to_owned()),
-    }
-}
-
-fn parse_value(text: &str, format: Format) -> Result<Value, String> {
-    match format {
-        // The full error would quote the line, and with it a secret that stands there.
-        Format::Toml => toml::from_str(text).map_err(|error: toml::de::Error| {
-            let line = error.span().and_then(|span| text.get(..span.start));
-            let line = line.map_or(1, |before| before.matches('\n').count() + 1);
-            format!("line {line}: not TOML: {}", error.message())
-        }),
-        Format::Yaml => serde_saphyr::from_str(text).map_err(|error| {
-            let line = error.location().map_or(1, |location| location.line());
-            format!("line {line}: not YAML")
-        }),
-        Format::Json => serde_json::from_str(text).map_err(|error| format!("not JSON: {error}")),
-    }
-}
-
-/// `problems` without the strings that came from the environment. Short ones are no secrets, and stand in other words.
-fn redacted(problems: Vec<String>, values: &[String]) -> Vec<String> {
-    let redact = |problem: String| {
-        let secrets = values.iter().filter(|value| value.len() >= 8);
-        secrets.fold(problem, |problem, value| {
-            problem.replace(value.as_str(), "…")
-        })
-    };
-    problems.into_iter().map(redact).collect()
-}
-
-fn with_prefix(prefix: &str, problems: Vec<String>) -> Vec<String> {
-    problems
-        .into_iter()
-        .map(|problem| format!("{prefix}{problem}"))
-        .collect()
 }

@@ -5,11 +5,13 @@
 
 use serde_json::Value;
 
+use crate::config::{Problem, joined};
+
 /// What came of the references in a configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Interpolated {
     /// Those that could not be replaced.
-    pub(crate) problems: Vec<String>,
+    pub(crate) problems: Vec<Problem>,
     /// The strings that hold a replaced one: secrets, most likely.
     pub(crate) values: Vec<String>,
 }
@@ -21,10 +23,6 @@ pub(crate) fn interpolate(
     env: &dyn Fn(&str) -> Option<String>,
     out: &mut Interpolated,
 ) {
-    let join = |key: &str| match path {
-        "" => key.to_owned(),
-        path => format!("{path}.{key}"),
-    };
     match value {
         Value::String(text) => match substitute(text, env) {
             Ok(substituted) if substituted == *text => {}
@@ -32,7 +30,7 @@ pub(crate) fn interpolate(
                 out.values.push(substituted.clone());
                 *text = substituted;
             }
-            Err(problem) => out.problems.push(format!("{path}: {problem}")),
+            Err(problem) => out.problems.push(Problem::new(path, problem)),
         },
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
@@ -41,7 +39,7 @@ pub(crate) fn interpolate(
         }
         Value::Object(table) => {
             for (key, item) in table {
-                interpolate(item, &join(key), env, out);
+                interpolate(item, &joined(path, key), env, out);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -125,10 +123,7 @@ mod tests {
         interpolate(&mut value, "", &env, &mut out);
         let problems = out.problems;
         assert_eq!(problems.len(), 1);
-        assert!(
-            problems[0].starts_with("sources.a.secrets[0]: "),
-            "{problems:?}"
-        );
-        assert!(problems[0].contains("NONE"));
+        assert_eq!(problems[0].path, "sources.a.secrets[0]");
+        assert!(problems[0].message.contains("NONE"));
     }
 }

@@ -28,7 +28,10 @@ mod readiness;
 mod topology;
 
 pub use buffer::{BufferConfig, BufferType, WhenFull};
-pub use config::{ApiConfig, Config, ConfigError, Format, SinkOuter, SourceOuter, TransformOuter};
+pub use config::{
+    ApiConfig, Config, ConfigError, Fingerprint, Format, SinkOuter, SourceOuter, TransformOuter,
+    fingerprint_of_files,
+};
 pub use disk::decode_record;
 pub use registry::Registry;
 pub use topology::{RunError, Topology};

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-type Factory<T> = Box<dyn Fn(Value) -> Result<Box<T>, String> + Send + Sync>;
+use crate::config::{Problem, Read, instead, read};
 
 /// The component types that a configuration file can name.
 ///
@@ -14,9 +14,9 @@ type Factory<T> = Box<dyn Fn(Value) -> Result<Box<T>, String> + Send + Sync>;
 /// what the component does, and that of each field what the setting is, with its unit. People read both.
 #[derive(Default)]
 pub struct Registry {
-    sources: BTreeMap<&'static str, Factory<dyn SourceConfig>>,
-    transforms: BTreeMap<&'static str, Factory<dyn TransformConfig>>,
-    sinks: BTreeMap<&'static str, Factory<dyn SinkConfig>>,
+    pub(crate) sources: Types<dyn SourceConfig>,
+    pub(crate) transforms: Types<dyn TransformConfig>,
+    pub(crate) sinks: Types<dyn SinkConfig>,
 }
 
 impl Registry {
@@ -26,8 +26,9 @@ impl Registry {
     where
         C: SourceConfig + DeserializeOwned + JsonSchema,
     {
-        let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn SourceConfig>);
-        self.sources.insert(name, Box::new(factory));
+        self.sources.add(name, |value, also| {
+            read::<C>(value, also).map(|settings| Box::new(settings) as Box<_>)
+        });
         self
     }
 
@@ -37,8 +38,9 @@ impl Registry {
     where
         C: TransformConfig + DeserializeOwned + JsonSchema,
     {
-        let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn TransformConfig>);
-        self.transforms.insert(name, Box::new(factory));
+        self.transforms.add(name, |value, also| {
+            read::<C>(value, also).map(|settings| Box::new(settings) as Box<_>)
+        });
         self
     }
 
@@ -48,131 +50,55 @@ impl Registry {
     where
         C: SinkConfig + DeserializeOwned + JsonSchema,
     {
-        let factory = |value| Ok(Box::new(read::<C>(value)?) as Box<dyn SinkConfig>);
-        self.sinks.insert(name, Box::new(factory));
+        self.sinks.add(name, |value, also| {
+            read::<C>(value, also).map(|settings| Box::new(settings) as Box<_>)
+        });
         self
-    }
-
-    pub(crate) fn read_source(
-        &self,
-        kind: &str,
-        value: Value,
-    ) -> Result<Box<dyn SourceConfig>, String> {
-        make(&self.sources, kind, value)
-    }
-
-    pub(crate) fn read_transform(
-        &self,
-        kind: &str,
-        value: Value,
-    ) -> Result<Box<dyn TransformConfig>, String> {
-        make(&self.transforms, kind, value)
-    }
-
-    pub(crate) fn read_sink(
-        &self,
-        kind: &str,
-        value: Value,
-    ) -> Result<Box<dyn SinkConfig>, String> {
-        make(&self.sinks, kind, value)
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
-            .field("sources", &self.sources.keys())
-            .field("transforms", &self.transforms.keys())
-            .field("sinks", &self.sinks.keys())
+            .field("sources", &self.sources.names())
+            .field("transforms", &self.transforms.names())
+            .field("sinks", &self.sinks.names())
             .finish()
     }
 }
 
-fn make<T: ?Sized>(
-    factories: &BTreeMap<&'static str, Factory<T>>,
-    kind: &str,
-    value: Value,
-) -> Result<Box<T>, String> {
-    let factory = factories.get(kind).ok_or_else(|| {
-        let known: Vec<_> = factories.keys().copied().collect();
-        format!(
-            ".type: there is no \"{kind}\" here; known: {}",
-            known.join(", ")
-        )
-    })?;
-    factory(value)
-}
+/// The types of one kind of component, by name.
+pub(crate) struct Types<T: ?Sized>(BTreeMap<&'static str, ReadSettings<T>>);
 
-/// Reads a settings type; the error begins with the path below the component, such as `.batch.max_events: …`.
-pub(crate) fn read<C: DeserializeOwned>(value: Value) -> Result<C, String> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let problem = without_value(&error.inner().to_string());
-        match path.as_str() {
-            "." => format!(": {problem}"),
-            path => format!(".{path}: {problem}"),
-        }
-    })
-}
+/// Reads the settings of a type, beside which others have been read already.
+type ReadSettings<T> = fn(Value, &[&str]) -> Read<Box<T>>;
 
-/// serde quotes the value that does not fit. It may be a secret in the wrong place.
-fn without_value(problem: &str) -> String {
-    for (before, after) in [(" \"", "\", expected"), (" `", "`, expected")] {
-        if !problem.starts_with("unknown field")
-            && let Some((head, rest)) = problem.split_once(before)
-            && let Some((_, tail)) = rest.rsplit_once(after)
-        {
-            return format!("{head}, expected{tail}");
-        }
-    }
-    problem.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, serde::Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Mode {
-        On,
+impl<T: ?Sized> Types<T> {
+    fn add(&mut self, name: &'static str, read: ReadSettings<T>) {
+        self.0.insert(name, read);
     }
 
-    #[derive(Debug, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Settings {
-        #[serde(rename = "mode")]
-        _mode: Mode,
-        #[serde(rename = "limits")]
-        _limits: BTreeMap<String, u64>,
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
     }
 
-    #[test]
-    fn a_problem_names_the_place_and_what_fits_but_never_the_value() {
-        for (text, expected) in [
-            (
-                r#"{"mode":"hunter2","limits":{}}"#,
-                ".mode: unknown variant, expected `on`",
-            ),
-            (
-                r#"{"mode":"on","limits":"hunter2"}"#,
-                ".limits: invalid type: string, expected a map",
-            ),
-            (
-                r#"{"mode":"on","limits":{"a":"x\", expected hunter2"}}"#,
-                ".limits.a: invalid type: string, expected u64",
-            ),
-            (
-                r#""hunter2""#,
-                ": invalid type: string, expected struct Settings",
-            ),
-            (
-                r#"{"mode":"on","limits":{},"more":1}"#,
-                ".more: unknown field `more`, expected `mode` or `limits`",
-            ),
-        ] {
-            let problem = read::<Settings>(serde_json::from_str(text).unwrap()).unwrap_err();
-            assert_eq!(problem, expected);
+    pub(crate) fn read(&self, name: &str, settings: Value, also: &[&str]) -> Read<Box<T>> {
+        match self.0.get(name) {
+            Some(read) => read(settings, also),
+            None => {
+                let instead = instead(name, &self.names());
+                let advice = format!("there is no \"{name}\" here{instead}");
+                Read {
+                    settings: None,
+                    problems: vec![Problem::new("type", advice)],
+                }
+            }
         }
+    }
+}
+
+impl<T: ?Sized> Default for Types<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
 }

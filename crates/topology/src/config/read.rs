@@ -1,0 +1,183 @@
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+use super::problem::{Problem, joined};
+use super::wording::{advice, missing_field, unknown_field};
+
+/// Nobody reads on after so many.
+const MOST_PROBLEMS: usize = 100;
+
+/// What came of reading settings.
+pub(crate) struct Read<C> {
+    /// Without what there is a problem with; `None` if that cannot be left out.
+    pub(crate) settings: Option<C>,
+    /// Everything that is wrong, with paths below the settings.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl<C> Read<C> {
+    pub(crate) fn map<D>(self, map: impl FnOnce(C) -> D) -> Read<D> {
+        Read {
+            settings: self.settings.map(map),
+            problems: self.problems,
+        }
+    }
+}
+
+/// Reads settings, beside which those called `also` have been read already.
+///
+/// serde stops at the first mistake. What it names is taken away, and the rest read again.
+pub(crate) fn read<C: DeserializeOwned>(mut value: Value, also: &[&str]) -> Read<C> {
+    let mut problems = Vec::new();
+    loop {
+        let error = match serde_path_to_error::deserialize(value.clone()) {
+            Ok(settings) => {
+                return Read {
+                    settings: Some(settings),
+                    problems,
+                };
+            }
+            Err(error) => error,
+        };
+        let message = error.inner().to_string();
+        let mut place = steps(error.path());
+        // In an enum that a tag tells apart, serde does not count the last step.
+        if let Some(name) = unknown_field(&message)
+            && !matches!(place.last(), Some(Step::Key(key)) if key == name)
+        {
+            place.push(Step::Key(name.to_owned()));
+        }
+        let path = place.iter().fold(String::new(), |path, step| match step {
+            Step::Key(key) => joined(&path, key),
+            Step::Index(index) => format!("{path}[{index}]"),
+        });
+        let also = if place.len() == 1 { also } else { &[] };
+        problems.push(match missing_field(&message) {
+            Some(name) => Problem::new(joined(&path, name), "is missing"),
+            None => Problem::new(path, advice(&message, also)),
+        });
+        if problems.len() == MOST_PROBLEMS || !take_away(&mut value, &place) {
+            return Read {
+                settings: None,
+                problems,
+            };
+        }
+    }
+}
+
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+fn steps(path: &Path) -> Vec<Step> {
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// Takes what is at `place` out of `value`; of a list, with all behind it, since these would stand in other places then.
+fn take_away(value: &mut Value, place: &[Step]) -> bool {
+    let Some((last, before)) = place.split_last() else {
+        return false;
+    };
+    let holder = before.iter().try_fold(value, |holder, step| match step {
+        Step::Key(key) => holder.get_mut(key),
+        Step::Index(index) => holder.get_mut(index),
+    });
+    match (holder, last) {
+        (Some(Value::Object(table)), Step::Key(key)) => table.remove(key).is_some(),
+        (Some(Value::Array(items)), Step::Index(index)) if *index < items.len() => {
+            items.truncate(*index);
+            true
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Mode {
+        On,
+        Off,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "strategy", rename_all = "lowercase", deny_unknown_fields)]
+    enum Auth {
+        Basic {
+            #[serde(rename = "username")]
+            _username: String,
+        },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Settings {
+        mode: Option<Mode>,
+        #[serde(default)]
+        limits: BTreeMap<String, u64>,
+        #[serde(rename = "auth")]
+        _auth: Option<Auth>,
+        #[serde(default)]
+        peers: Vec<String>,
+    }
+
+    fn problems(value: Value) -> Vec<String> {
+        let read = read::<Settings>(value, &["inputs"]);
+        read.problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn everything_is_named_with_its_place_and_what_fits_but_never_the_value() {
+        let found = problems(json!({
+            "mode": "hunter2",
+            "limits": { "a": "x\", expected hunter2", "b": 1, "c": -1 },
+            "auth": { "strategy": "basic", "username": "me", "pasword": "hunter2" },
+            "peers": ["one", ["hunter2"], "three"],
+            "input": ["hunter2"],
+        }));
+        let expected = [
+            "auth.pasword: there is no such setting; known: username",
+            "input: there is no such setting; did you mean inputs?",
+            "limits.a: must be a whole number, 0 or more",
+            "limits.c: must be a whole number, 0 or more",
+            "mode: must be on or off",
+            "peers[1]: must be a string",
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(problems(json!("hunter2")), ["must be a table"]);
+    }
+
+    #[test]
+    fn what_is_right_is_read_though_the_rest_is_not() {
+        let value = json!({ "mode": "off", "limits": { "a": 1, "b": [] }, "peers": ["one", 2] });
+        let settings = read::<Settings>(value, &[]).settings.unwrap();
+        assert!(matches!(settings.mode, Some(Mode::Off)));
+        assert_eq!(settings.limits, BTreeMap::from([("a".to_owned(), 1)]));
+        assert_eq!(settings.peers, ["one"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_where_it_should_stand() {
+        let missing = json!({ "auth": { "strategy": "basic" }, "mode": 1 });
+        assert_eq!(
+            problems(missing),
+            ["auth.username: is missing", "mode: must be a string"]
+        );
+    }
+}
