@@ -1,10 +1,14 @@
+mod part;
+
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
+
+use part::Part;
 
 /// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +37,14 @@ pub enum Refusal {
 /// Answering consumes it. Dropping it unanswered is an answer too: [`Refusal::Unanswered`].
 pub struct Ack {
     reply: Option<Reply>,
-    /// Dropped with the answer.
-    held: Option<Box<dyn Send>>,
+    /// Dropped with the answer; of a split one with that of the last part, since each of them has the events.
+    held: Option<Arc<dyn Send + Sync>>,
 }
 
 enum Reply {
     Channel(oneshot::Sender<Outcome>),
     Callback(Box<dyn FnOnce(Outcome) + Send>),
+    Part(Part),
 }
 
 impl Ack {
@@ -61,9 +66,10 @@ impl Ack {
         }
     }
 
-    /// Keeps `what`, such as the permit for the memory that the delivery takes up, until there is an answer.
-    pub fn hold(&mut self, what: impl Send + 'static) {
-        self.held = Some(Box::new(what));
+    /// Keeps `what`, such as the permit for the memory that the delivery takes up, until there is an answer; of a
+    /// [`split`](Self::split) acknowledgement, until every part has one.
+    pub fn hold(&mut self, what: impl Send + Sync + 'static) {
+        self.held = Some(Arc::new(what));
     }
 
     /// Says that every event of the delivery is safe.
@@ -81,12 +87,17 @@ impl Ack {
         self.reply(outcome);
     }
 
-    /// Waits until nobody waits for the answer any more, so that the delivery can be dropped. May never come, also when
-    /// nobody does.
+    /// Waits until nobody waits for the answer any more, so that the delivery can be dropped: whoever asked went away, or
+    /// another part of a [`split`](Self::split) acknowledgement was refused. May never come, also when nobody waits.
     pub async fn abandoned(&mut self) {
+        poll_fn(|cx| self.poll_abandoned(cx)).await;
+    }
+
+    fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.reply {
-            Some(Reply::Channel(sender)) => sender.closed().await,
-            _ => std::future::pending().await,
+            Some(Reply::Channel(sender)) => sender.poll_closed(cx),
+            Some(Reply::Part(part)) => part.poll_abandoned(cx),
+            Some(Reply::Callback(_)) | None => Poll::Pending,
         }
     }
 
@@ -97,21 +108,12 @@ impl Ack {
         if parts == 1 {
             return vec![self];
         }
-        let whole = Arc::new(Mutex::new((Some(self), parts)));
-        (0..parts)
-            .map(|_| {
-                let whole = Arc::clone(&whole);
-                Self::callback(move |outcome| {
-                    let mut state = whole.lock().unwrap_or_else(PoisonError::into_inner);
-                    state.1 -= 1;
-                    if (outcome != Outcome::Durable || state.1 == 0)
-                        && let Some(ack) = state.0.take()
-                    {
-                        ack.answer(outcome);
-                    }
-                })
-            })
-            .collect()
+        let held = self.held.clone();
+        let part = |part| Self {
+            reply: Some(Reply::Part(part)),
+            held: held.clone(),
+        };
+        part::split(self, parts).into_iter().map(part).collect()
     }
 
     fn reply(&mut self, outcome: Outcome) {
@@ -119,6 +121,7 @@ impl Ack {
             // Nobody waits any more: the client went away, and will send again.
             Some(Reply::Channel(sender)) => drop(sender.send(outcome)),
             Some(Reply::Callback(answered)) => answered(outcome),
+            Some(Reply::Part(part)) => part.answer(outcome),
             None => {}
         }
     }
@@ -147,53 +150,5 @@ impl Future for Answer {
         Pin::new(&mut self.0)
             .poll(cx)
             .map(|received| received.unwrap_or(Outcome::Refused(Refusal::Unanswered)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolved(answer: &mut Answer) -> Option<Outcome> {
-        answer.0.try_recv().ok()
-    }
-
-    #[test]
-    fn a_split_ack_is_durable_only_when_every_part_is() {
-        let (ack, mut answer) = Ack::channel();
-        let mut parts = ack.split(3);
-        parts.pop().unwrap().durable();
-        parts.pop().unwrap().durable();
-        assert_eq!(resolved(&mut answer), None);
-        parts.pop().unwrap().durable();
-        assert_eq!(resolved(&mut answer), Some(Outcome::Durable));
-    }
-
-    #[test]
-    fn one_refused_part_refuses_the_whole_at_once() {
-        let (ack, mut answer) = Ack::channel();
-        let mut parts = ack.split(2);
-        parts.pop().unwrap().refuse(Refusal::Full);
-        let refused = Some(Outcome::Refused(Refusal::Full));
-        assert_eq!(resolved(&mut answer), refused);
-        parts.pop().unwrap().durable();
-    }
-
-    #[test]
-    fn a_dropped_part_refuses_the_whole() {
-        let (ack, mut answer) = Ack::channel();
-        let mut parts = ack.split(2);
-        parts.pop().unwrap().durable();
-        drop(parts);
-        let unanswered = Some(Outcome::Refused(Refusal::Unanswered));
-        assert_eq!(resolved(&mut answer), unanswered);
-    }
-
-    #[test]
-    fn splitting_into_nothing_refuses() {
-        let (ack, mut answer) = Ack::channel();
-        assert!(ack.split(0).is_empty());
-        let unanswered = Some(Outcome::Refused(Refusal::Unanswered));
-        assert_eq!(resolved(&mut answer), unanswered);
     }
 }

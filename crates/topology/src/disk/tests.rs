@@ -1,4 +1,5 @@
 use landfall_core::{Answer, Health};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -9,8 +10,11 @@ struct Running {
 }
 
 async fn start(directory: &Path) -> Running {
-    let config = BufferConfig::default();
-    let buffer = DiskBuffer::open(directory, &config).await.unwrap();
+    start_with(directory, &BufferConfig::default()).await
+}
+
+async fn start_with(directory: &Path, config: &BufferConfig) -> Running {
+    let buffer = DiskBuffer::open(directory, config).await.unwrap();
     let readiness = Readiness::default();
     readiness.watch_sink("lake", Health::default());
     let (input, receiver) = delivery_channel(16);
@@ -81,4 +85,48 @@ async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
         bodies.extend(events.into_iter().map(|event| event.body));
     }
     assert_eq!(bodies, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_room_is_let_go_when_another_sink_refuses_it_or_its_sender_gives_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = BufferConfig {
+        max_size: 1024 * 1024,
+        when_full: WhenFull::Block,
+        ..BufferConfig::default()
+    };
+    let running = start_with(dir.path(), &config).await;
+    let send = async |ack| {
+        let event = Event::new(Timestamp::from_millis(7), vec![b' '; 200 * 1024]);
+        running.input.send(Delivery::new(vec![event], ack)).await;
+    };
+    for _ in 0..5 {
+        let (ack, answer) = Ack::channel();
+        send(ack).await;
+        assert_eq!(answer.await, Outcome::Durable);
+    }
+
+    // The cursor of nobody moves, so that there is no room for a sixth.
+    for gives_up in [true, false] {
+        let (mut ack, answer) = Ack::channel();
+        let (holds, held) = std::sync::mpsc::channel::<()>();
+        ack.hold(holds);
+        let mut parts = ack.split(2);
+        send(parts.pop().unwrap()).await;
+        let of_other_sink = parts.pop().unwrap();
+        if gives_up {
+            of_other_sink.durable();
+            drop(answer);
+        } else {
+            of_other_sink.refuse(Refusal::Full);
+        }
+        let let_go = || held.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected);
+        timeout(Duration::from_secs(30), async {
+            while !let_go() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+    }
 }
