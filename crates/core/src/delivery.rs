@@ -33,28 +33,41 @@ pub fn delivery_channel(capacity: usize) -> (DeliverySender, DeliveryReceiver) {
 pub struct DeliverySender(mpsc::Sender<Delivery>);
 
 impl DeliverySender {
-    /// Hands `delivery` on, waiting while the channel is full. If the receiver is gone, the delivery is refused
-    /// through its acknowledgement.
+    /// Hands `delivery` on, waiting while the channel is full and somebody waits for its answer. If the receiver is gone, the
+    /// delivery is refused through its acknowledgement.
     pub async fn send(&self, delivery: Delivery) {
-        if let Err(mpsc::error::SendError(delivery)) = self.0.send(delivery).await {
-            delivery.ack.refuse(Refusal::Unanswered);
+        let Err(mut delivery) = self.offer(delivery) else {
+            return;
+        };
+        let permit = tokio::select! {
+            permit = self.0.reserve() => permit,
+            () = delivery.ack.abandoned() => return,
+        };
+        match permit {
+            Ok(permit) => permit.send(delivery),
+            Err(_) => delivery.ack.refuse(Refusal::Unanswered),
+        }
+    }
+
+    /// Hands `delivery` on, or gives it back while the channel is full. If the receiver is gone, the delivery is refused
+    /// through its acknowledgement.
+    ///
+    /// # Errors
+    /// The delivery, for which there is no room.
+    pub fn offer(&self, delivery: Delivery) -> Result<(), Delivery> {
+        match self.0.try_send(delivery) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(delivery)) => Err(delivery),
+            Err(mpsc::error::TrySendError::Closed(delivery)) => {
+                delivery.ack.refuse(Refusal::Unanswered);
+                Ok(())
+            }
         }
     }
 
     /// Whether the receiver is gone, so that everything sent would be refused.
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
-    }
-
-    /// As [`send`](Self::send), but refuses the delivery as [`Refusal::Full`] instead of waiting.
-    pub fn try_send(&self, delivery: Delivery) {
-        match self.0.try_send(delivery) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(delivery)) => delivery.ack.refuse(Refusal::Full),
-            Err(mpsc::error::TrySendError::Closed(delivery)) => {
-                delivery.ack.refuse(Refusal::Unanswered);
-            }
-        }
     }
 }
 

@@ -22,6 +22,11 @@ impl Shutdown {
         (ShutdownTrigger(sender), Self(receiver))
     }
 
+    /// Whether it is time to finish.
+    pub fn is_triggered(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
     /// Waits until it is time to finish. Safe to drop and call again.
     pub async fn wait(&mut self) {
         // An error means that the trigger is gone, which also ends the component.

@@ -2,7 +2,10 @@ use std::{
     collections::BTreeSet,
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -155,6 +158,20 @@ impl Journal {
         self.handle.shared.identity.id
     }
 
+    /// Raises [`Options::max_bytes`] while the journal is open; lower than it is it stays as it is. The limits that were
+    /// derived from it stay too.
+    pub fn raise_max_bytes(&self, max_bytes: u64) {
+        let shared = &self.handle.shared;
+        if shared.max_bytes.fetch_max(max_bytes, Relaxed) < max_bytes {
+            shared.room.notify_waiters();
+        }
+    }
+
+    /// The most that all segments may take together: [`Options::max_bytes`].
+    pub fn max_bytes(&self) -> u64 {
+        self.handle.shared.max_bytes.load(Relaxed)
+    }
+
     /// Where the durable log ends, and the next record at the earliest begins.
     pub fn end(&self) -> Position {
         Position::new(self.handle.shared.end())
@@ -189,6 +206,8 @@ impl Drop for Handle {
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) options: Options,
+    /// What `options` say, unless it was raised.
+    pub(crate) max_bytes: AtomicU64,
     pub(crate) identity: Identity,
     pub(crate) segments: Arc<Segments>,
     pub(crate) cursors: Cursors,
@@ -226,7 +245,7 @@ impl Shared {
         let bytes = record_len(len) as u64;
         loop {
             let freed = self.room.notified();
-            if self.segments.claim(bytes, self.options.max_bytes) {
+            if self.segments.claim(bytes, self.max_bytes.load(Relaxed)) {
                 break;
             }
             if !wait {

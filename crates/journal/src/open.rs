@@ -1,6 +1,9 @@
 //! What happens when a journal is opened. Nothing here reads more of a backlog than the directory and the last segment.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use tokio::sync::{Notify, watch};
 
@@ -67,6 +70,7 @@ pub(crate) fn open(
             reserve,
         ),
         pending: Pending::new(options.max_pending_bytes),
+        max_bytes: AtomicU64::new(options.max_bytes),
         options,
         disk,
         states: Default::default(),

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use futures::stream;
 use landfall_core::Shutdown;
 use landfall_topology::{Config, ConfigError, Format, Registry, Topology};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -37,7 +38,12 @@ pub(crate) async fn run(config: &[PathBuf], registry: &Registry) -> anyhow::Resu
         }
         std::process::exit(1);
     });
-    topology.run(shutdown).await?;
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let reloads = stream::unfold(hangup, |mut hangup| async {
+        hangup.recv().await?;
+        Some((load(config, registry), hangup))
+    });
+    topology.run_reloading(shutdown, reloads).await?;
     Ok(())
 }
 

@@ -94,7 +94,7 @@ impl Fingerprint {
 }
 
 /// Where health and metrics are served.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// The listening address: `127.0.0.1:8686`.

@@ -1,24 +1,23 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use futures::stream::{BoxStream, FuturesOrdered};
+use futures::stream::FuturesOrdered;
 use futures::{FutureExt as _, StreamExt as _};
 use landfall_core::{
-    Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Outcome, Position, Refusal, StateStore,
-    Timestamp, delivery_channel,
+    Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Outcome, Position, Refusal, Shutdown,
+    StateStore, Timestamp,
 };
 use landfall_journal::{AppendError, Journal, Options, Reader, Record};
-
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::readiness::Readiness;
-use crate::topology::Ended;
 use crate::{BufferConfig, WhenFull};
 
 /// The journal's one reader.
@@ -30,18 +29,17 @@ const APPENDS_AT_A_TIME: usize = 16 * 1024;
 /// What one delivery to the sink may hold, and how many may wait for it.
 const EVENTS_A_DELIVERY: usize = 1024;
 const BYTES_A_DELIVERY: usize = 1024 * 1024;
-const DELIVERIES_AHEAD: usize = 2;
+pub(crate) const DELIVERIES_AHEAD: usize = 2;
 
 /// Before what a sink refused is delivered again.
 const REDELIVERY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A durable buffer: deliveries are acknowledged once they are fsynced, and given to the sink from disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DiskBuffer {
     journal: Journal,
-    reader: Reader,
-    when_full: WhenFull,
-    max_size: u64,
+    /// Whether deliveries wait for room. It may change while the buffer is in use.
+    waits: Arc<AtomicBool>,
 }
 
 impl DiskBuffer {
@@ -53,16 +51,22 @@ impl DiskBuffer {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
         let journal = Journal::open(directory, options).await;
         let journal = journal.map_err(|error| failed(&error))?;
-        let reader = journal
-            .reader(CURSOR)
-            .await
-            .map_err(|error| failed(&error))?;
-        Ok(Self {
+        // Now rather than when the sink begins, so that a disk that refuses it is known at the start.
+        let cursor = journal.reader(CURSOR).await;
+        cursor.map_err(|error| failed(&error))?;
+        let buffer = Self {
             journal,
-            reader,
-            when_full: config.when_full,
-            max_size: config.max_size,
-        })
+            waits: Arc::default(),
+        };
+        buffer.adjust(config);
+        Ok(buffer)
+    }
+
+    /// Takes over what can change while the buffer is in use: `when_full`, and a `max_size` that is raised.
+    pub(crate) fn adjust(&self, config: &BufferConfig) {
+        self.waits
+            .store(config.when_full == WhenFull::Block, Relaxed);
+        self.journal.raise_max_bytes(config.max_size);
     }
 
     /// Tells this data directory from all others.
@@ -76,32 +80,37 @@ impl DiskBuffer {
         Arc::new(State(self.journal.state()))
     }
 
-    /// Begins to take deliveries from `input`; what is journaled comes out of the stream, in order.
-    ///
-    /// When `input` ends, the stream goes on to the end of the journal and ends too.
-    pub(crate) fn start(
-        self,
-        id: &str,
-        input: DeliveryReceiver,
-        readiness: &Readiness,
-        running: &mut JoinSet<Ended>,
-    ) -> BoxStream<'static, Delivery> {
-        readiness.watch_journal(id, self.journal.clone(), self.max_size);
-        let (sender, output) = delivery_channel(DELIVERIES_AHEAD);
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Appends what comes to the journal. At the end of `input` it closes the journal.
+    pub(crate) async fn write(self, input: DeliveryReceiver, id: String, readiness: Readiness) {
         let writer = Writer {
-            journal: self.journal,
-            when_full: self.when_full,
-            readiness: readiness.clone(),
-            id: id.to_owned(),
+            buffer: self,
+            readiness,
+            id,
         };
-        let name = format!("sinks.{id}.buffer");
-        running.spawn(async move {
-            writer.run(input).await;
-            (name, Ok(()))
-        });
-        let name = format!("sinks.{id}.buffer");
-        running.spawn(async move { (name, read(self.reader, sender).await) });
-        output.boxed()
+        writer.run(input).await;
+    }
+
+    /// Delivers what is in the journal to `out`, in order, and moves its cursor as deliveries are acknowledged; at `stop`, or
+    /// the end of a journal that is closed, until all that were made are answered.
+    ///
+    /// # Errors
+    /// The journal holds what this release cannot read.
+    pub(crate) async fn read(self, out: DeliverySender, stop: Shutdown) -> Result<(), String> {
+        let reader = loop {
+            match self.journal.reader(CURSOR).await {
+                Ok(reader) => break reader,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read the journal's cursor; trying again");
+                    sleep(REDELIVERY_PAUSE).await;
+                }
+            }
+        };
+        drop(self);
+        read(reader, out, stop).await
     }
 }
 
@@ -112,8 +121,7 @@ pub(crate) fn is_journal(directory: &Path) -> bool {
 
 /// Appends what comes to the journal.
 struct Writer {
-    journal: Journal,
-    when_full: WhenFull,
+    buffer: DiskBuffer,
     readiness: Readiness,
     id: String,
 }
@@ -138,16 +146,17 @@ impl Writer {
         };
         input.for_each_concurrent(APPENDS_AT_A_TIME, accept).await;
         // Tells the reader that nothing more will come.
-        self.journal.close().await;
+        self.buffer.journal.close().await;
     }
 
     async fn append(&self, event: &Event) -> Result<Position, AppendError> {
         let head = encode_head(event.received_at);
         let parts: [&[u8]; 2] = [&head, &event.body];
-        match self.journal.append(&parts).await {
-            Err(AppendError::Full) if self.when_full == WhenFull::Block => {
+        let journal = &self.buffer.journal;
+        match journal.append(&parts).await {
+            Err(AppendError::Full) if self.buffer.waits.load(Relaxed) => {
                 let _blocked = self.readiness.blocked(&self.id);
-                self.journal.append_waiting(&parts).await
+                journal.append_waiting(&parts).await
             }
             appended => appended,
         }
@@ -165,8 +174,7 @@ impl Writer {
     }
 }
 
-/// Delivers what is in the journal, and moves its cursor as deliveries are acknowledged.
-async fn read(mut reader: Reader, out: DeliverySender) -> Result<(), String> {
+async fn read(mut reader: Reader, out: DeliverySender, mut stop: Shutdown) -> Result<(), String> {
     let mut out = Some(out);
     // Whether what an earlier run had left has been delivered.
     let mut caught_up = false;
@@ -192,6 +200,7 @@ async fn read(mut reader: Reader, out: DeliverySender) -> Result<(), String> {
                     reader.seek(start);
                 }
             }
+            () = stop.wait(), if out.is_some() => out = None,
             records = next(&mut reader, caught_up), if out.is_some() => {
                 let records = match records {
                     Ok(records) => records,

@@ -21,11 +21,16 @@ mod config;
 mod interpolate;
 mod registry;
 
-mod api;
+mod build;
+mod fan_out;
+mod running;
+mod topology;
+
 mod buffer;
 mod disk;
+
+mod api;
 mod readiness;
-mod topology;
 
 pub use buffer::{BufferConfig, BufferType, WhenFull};
 pub use config::{
@@ -34,4 +39,5 @@ pub use config::{
 };
 pub use disk::decode_record;
 pub use registry::Registry;
-pub use topology::{RunError, Topology};
+pub use running::RunError;
+pub use topology::Topology;

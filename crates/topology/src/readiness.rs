@@ -17,18 +17,50 @@ pub(crate) struct Readiness(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     running: bool,
-    sinks: BTreeMap<String, Health>,
-    journals: BTreeMap<String, Watched>,
+    /// Why the last change of the configuration was not taken over.
+    not_reloaded: Option<String>,
+    sinks: BTreeMap<String, WatchedSink>,
 }
 
-#[derive(Debug)]
-struct Watched {
-    journal: Journal,
-    max_size: u64,
+#[derive(Debug, Default)]
+struct WatchedSink {
+    health: Health,
+    journal: Option<Journal>,
     refused: Option<(Instant, String)>,
     /// Deliveries that wait for room.
     blocked: usize,
 }
+
+/// A sink that has a say, until this is dropped or another takes its name.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    readiness: Readiness,
+    id: String,
+    health: Health,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut state = self.readiness.state();
+        if state
+            .sinks
+            .get(&self.id)
+            .is_some_and(|sink| sink.health == self.health)
+        {
+            state.sinks.remove(&self.id);
+            for name in GAUGES {
+                gauge!(name, "component_id" => self.id.clone()).set(0.0);
+            }
+        }
+    }
+}
+
+/// What is exported of each sink, and is nothing once it is gone.
+const GAUGES: [&str; 4] = [OLDEST_AGE, BUFFER_SIZE, UNLANDED, DAMAGED];
+const OLDEST_AGE: &str = "landfall_oldest_unlanded_age_seconds";
+const BUFFER_SIZE: &str = "buffer_byte_size";
+const UNLANDED: &str = "landfall_journal_unlanded_bytes";
+const DAMAGED: &str = "landfall_journal_damaged_bytes";
 
 /// A delivery that waits for room in a buffer, while this is held.
 #[derive(Debug)]
@@ -39,8 +71,8 @@ pub(crate) struct Blocked {
 
 impl Drop for Blocked {
     fn drop(&mut self) {
-        if let Some(watched) = self.readiness.state().journals.get_mut(&self.id) {
-            watched.blocked -= 1;
+        if let Some(sink) = self.readiness.state().sinks.get_mut(&self.id) {
+            sink.blocked = sink.blocked.saturating_sub(1);
         }
     }
 }
@@ -51,26 +83,29 @@ impl Readiness {
         self.state().running = running;
     }
 
-    /// From now on what sink `id` says of itself is shown.
-    pub(crate) fn watch_sink(&self, id: &str, health: Health) {
-        self.state().sinks.insert(id.to_owned(), health);
+    /// Says why the last change of the configuration was not taken over; `None` when it was.
+    pub(crate) fn set_not_reloaded(&self, problem: Option<String>) {
+        self.state().not_reloaded = problem;
     }
 
-    /// From now on the journal of sink `id` has a say.
-    pub(crate) fn watch_journal(&self, id: &str, journal: Journal, max_size: u64) {
-        let watched = Watched {
-            journal,
-            max_size,
-            refused: None,
-            blocked: 0,
-        };
-        self.state().journals.insert(id.to_owned(), watched);
+    /// What sink `id` and its journal say is shown until the result is dropped.
+    pub(crate) fn watch(&self, id: &str, health: Health, journal: Option<Journal>) -> Watch {
+        let mut state = self.state();
+        // What waits for room in the journal goes on doing so when another sink reads from it.
+        let sink = state.sinks.entry(id.to_owned()).or_default();
+        sink.health = health.clone();
+        sink.journal = journal;
+        Watch {
+            readiness: self.clone(),
+            id: id.to_owned(),
+            health,
+        }
     }
 
     /// A delivery waits for room in the journal of sink `id`, until the result is dropped.
     pub(crate) fn blocked(&self, id: &str) -> Blocked {
-        if let Some(watched) = self.state().journals.get_mut(id) {
-            watched.blocked += 1;
+        if let Some(sink) = self.state().sinks.get_mut(id) {
+            sink.blocked += 1;
         }
         Blocked {
             readiness: self.clone(),
@@ -80,14 +115,14 @@ impl Readiness {
 
     /// The journal of sink `id` refused a delivery.
     pub(crate) fn refused(&self, id: &str, error: &dyn Display) {
-        if let Some(watched) = self.state().journals.get_mut(id) {
+        if let Some(sink) = self.state().sinks.get_mut(id) {
             let error = error.to_string();
             let shown = |(since, text): &(Instant, String)| {
                 since.elapsed() < REFUSAL_SHOWS && *text == error
             };
-            if !watched.refused.as_ref().is_some_and(shown) {
+            if !sink.refused.as_ref().is_some_and(shown) {
                 tracing::warn!(sink = id, error, "events are refused");
-                watched.refused = Some((Instant::now(), error));
+                sink.refused = Some((Instant::now(), error));
             }
         }
     }
@@ -99,11 +134,14 @@ impl Readiness {
         if !state.running {
             reasons.push("the service is starting or stopping".to_owned());
         }
-        for (id, watched) in &state.journals {
-            let held = watched.journal.stats().bytes;
-            if held >= watched.max_size || watched.blocked > 0 {
+        for (id, sink) in &state.sinks {
+            let Some(journal) = &sink.journal else {
+                continue;
+            };
+            let held = journal.stats().bytes;
+            if held >= journal.max_bytes() || sink.blocked > 0 {
                 reasons.push(format!("sinks.{id}: the buffer is full with {held} bytes"));
-            } else if let Some((since, error)) = &watched.refused
+            } else if let Some((since, error)) = &sink.refused
                 && since.elapsed() < REFUSAL_SHOWS
             {
                 reasons.push(format!("sinks.{id}: {error}"));
@@ -112,30 +150,33 @@ impl Readiness {
         reasons
     }
 
-    /// What keeps accepted events from landing. They are kept, so that it is no reason to refuse more.
+    /// What keeps accepted events from landing, and the configuration from being the one in the files. It is no reason to
+    /// refuse events.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let state = self.state();
-        let problems = state.sinks.iter().filter_map(|(id, health)| {
-            let problem = health.problem()?;
+        let not_reloaded = state.not_reloaded.iter().cloned();
+        let problems = state.sinks.iter().filter_map(|(id, sink)| {
+            let problem = sink.health.problem()?;
             Some(format!("sinks.{id}: {problem}"))
         });
-        problems.collect()
+        not_reloaded.chain(problems).collect()
     }
 
     /// Sets the gauges of sinks and journals to what they are now.
     pub(crate) fn export_metrics(&self) {
         let now = Timestamp::now().as_millis();
-        for (id, health) in &self.state().sinks {
-            let oldest = health.oldest().map_or(now, Timestamp::as_millis);
-            let age = now.saturating_sub(oldest).max(0) as f64 / 1000.0;
-            gauge!("landfall_oldest_unlanded_age_seconds", "component_id" => id.clone()).set(age);
-        }
-        for (id, watched) in &self.state().journals {
-            let stats = watched.journal.stats();
+        for (id, sink) in &self.state().sinks {
             let labels = [("component_id", id.clone())];
-            gauge!("buffer_byte_size", &labels).set(stats.bytes as f64);
-            gauge!("landfall_journal_unlanded_bytes", &labels).set(stats.uncommitted_bytes as f64);
-            gauge!("landfall_journal_damaged_bytes", &labels).set(stats.damaged_bytes as f64);
+            let oldest = sink.health.oldest().map_or(now, Timestamp::as_millis);
+            let age = now.saturating_sub(oldest).max(0) as f64 / 1000.0;
+            gauge!(OLDEST_AGE, &labels).set(age);
+            let Some(journal) = &sink.journal else {
+                continue;
+            };
+            let stats = journal.stats();
+            gauge!(BUFFER_SIZE, &labels).set(stats.bytes as f64);
+            gauge!(UNLANDED, &labels).set(stats.uncommitted_bytes as f64);
+            gauge!(DAMAGED, &labels).set(stats.damaged_bytes as f64);
             counter!("landfall_journal_events_total", &labels).absolute(stats.appended_records);
             counter!("landfall_journal_fsyncs_total", &labels).absolute(stats.fsyncs);
             gauge!("landfall_journal_fsync_seconds", &labels).set(stats.fsync_last.as_secs_f64());

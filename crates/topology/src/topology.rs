@@ -1,64 +1,29 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use futures::StreamExt;
-use landfall_core::{
-    Delivery, DeliveryReceiver, DeliverySender, Health, Listeners, Resource, Shutdown, Sink,
-    SinkContext, Source, SourceContext, delivery_channel,
-};
-use tokio::task::JoinSet;
+use futures::{Stream, StreamExt as _, stream};
+use landfall_core::{Listeners, Resource, Shutdown};
 use tokio::time::timeout;
 
+use crate::BufferType;
 use crate::api;
+use crate::build::Built;
 use crate::config::{Config, ConfigError, SinkOuter};
-use crate::disk::{DiskBuffer, is_journal};
 use crate::readiness::Readiness;
-use crate::{BufferType, WhenFull};
-
-/// Deliveries that wait between a source and its buffers.
-const IN_FLIGHT: usize = 1024;
+use crate::running::{LANDING_TIME, RunError, Running};
 
 /// How long sources and what they have handed on may take to come to an end.
 const DRAINING_TIME: Duration = Duration::from_secs(6);
 
-/// How long sinks may go on landing once their input has ended. What is not landed by then stays in its buffer.
-const LANDING_TIME: Duration = Duration::from_secs(5);
-
 /// A pipeline whose components are built and hold their resources, ready to run.
 pub struct Topology {
     api: TcpListener,
-    sources: BTreeMap<String, Box<dyn Source>>,
-    sinks: BTreeMap<String, BuiltSink>,
+    listeners: Listeners,
+    config: Config,
+    built: Built,
 }
-
-struct BuiltSink {
-    inputs: Vec<String>,
-    when_full: WhenFull,
-    /// `None` where deliveries wait in memory, in the channel to the sink itself.
-    buffer: Option<DiskBuffer>,
-    health: Health,
-    sink: Box<dyn Sink>,
-}
-
-/// The way from a source into a sink's buffer.
-struct Output {
-    sender: DeliverySender,
-    waits: bool,
-}
-
-/// A pipeline stopped by itself.
-#[derive(Debug, thiserror::Error)]
-#[error("{component} ended: {reason}")]
-pub struct RunError {
-    component: String,
-    reason: String,
-}
-
-/// How a component ended: its name, and why if it failed.
-pub(crate) type Ended = (String, Result<(), String>);
 
 impl Topology {
     /// Builds every component of `config`: sockets are bound, stores are reached.
@@ -66,42 +31,21 @@ impl Topology {
     /// # Errors
     /// [`ConfigError`] with everything that could not be built.
     pub async fn build(config: Config) -> Result<Self, ConfigError> {
-        let mut problems = Vec::new();
-        let mut sources = BTreeMap::new();
-        let mut sinks = BTreeMap::new();
-
-        let api =
-            bind(config.api.address).map_err(|problem| problems.push(format!("api: {problem}")));
-        for (id, outer) in config.sinks {
-            match build_sink(&id, outer, &config.data_dir).await {
-                Ok(sink) => {
-                    sinks.insert(id, sink);
-                }
-                Err(problem) => problems.push(format!("sinks.{id}: {problem}")),
-            }
-        }
-        for (id, outer) in config.sources {
-            let context = SourceContext {
-                id: id.clone(),
-                listeners: Listeners::default(),
-            };
-            match outer.config.build(context).await {
-                Ok(source) => {
-                    sources.insert(id, source);
-                }
-                Err(error) => problems.push(format!("sources.{id}: {error}")),
-            }
-        }
-        if problems.is_empty() {
-            warn_of_orphans(&config.data_dir, &sinks);
-        }
-        match api {
-            Ok(api) if problems.is_empty() => Ok(Self {
+        let listeners = Listeners::default();
+        let api = bind(config.api.address).map_err(|problem| format!("api: {problem}"));
+        let built = Built::of(&config, None, &listeners).await;
+        match (api, built) {
+            (Ok(api), Ok(built)) => Ok(Self {
                 api,
-                sources,
-                sinks,
+                listeners,
+                config,
+                built,
             }),
-            _ => Err(ConfigError(problems)),
+            (api, built) => {
+                let built = built.err().map(|error| error.0);
+                let problems = api.err().into_iter().chain(built.into_iter().flatten());
+                Err(ConfigError(problems.collect()))
+            }
         }
     }
 
@@ -130,6 +74,11 @@ impl Topology {
                 problems.push(format!("sources.{id}: {error}"));
             }
         }
+        for (id, transform) in &config.transforms {
+            if let Err(error) = transform.config.build() {
+                problems.push(format!("transforms.{id}: {error}"));
+            }
+        }
         for (id, sink) in &config.sinks {
             if let Err(error) = sink.config.healthcheck().await {
                 problems.push(format!("sinks.{id}: {error}"));
@@ -146,159 +95,74 @@ impl Topology {
     ///
     /// # Errors
     /// [`RunError`] when a component ended by itself; the others have then been stopped in the same order.
-    pub async fn run(self, mut shutdown: Shutdown) -> Result<(), RunError> {
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), RunError> {
+        self.run_reloading(shutdown, stream::pending()).await
+    }
+
+    /// As [`run`](Self::run), and takes over each configuration that comes from `configs`.
+    ///
+    /// What has changed is replaced, what has not keeps its connections and its buffer. No connection is refused meanwhile,
+    /// and a sink's disk buffer goes on taking events. If anything of a configuration cannot be built, nothing of it is taken
+    /// over, and the warnings of `/ready` say why, as they do for an error in its place.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_reloading(
+        self,
+        mut shutdown: Shutdown,
+        configs: impl Stream<Item = Result<Config, ConfigError>>,
+    ) -> Result<(), RunError> {
         let readiness = Readiness::default();
         let api = tokio::spawn(serve_api(self.api, readiness.clone()));
-
-        let mut running_sinks = JoinSet::new();
-        let mut outputs: BTreeMap<String, Vec<Output>> = BTreeMap::new();
-        for (id, built) in self.sinks {
-            let (sender, receiver) = delivery_channel(IN_FLIGHT);
-            for input in built.inputs {
-                let output = Output {
-                    sender: sender.clone(),
-                    // A disk buffer takes deliveries as they come, and itself refuses what it has no room for.
-                    waits: built.buffer.is_some() || built.when_full == WhenFull::Block,
-                };
-                outputs.entry(input).or_default().push(output);
-            }
-            readiness.watch_sink(&id, built.health);
-            let input = match built.buffer {
-                Some(buffer) => buffer.start(&id, receiver, &readiness, &mut running_sinks),
-                None => receiver.boxed(),
-            };
-            let sink = built.sink;
-            running_sinks.spawn(async move {
-                let result = sink.run(input).await;
-                (
-                    format!("sinks.{id}"),
-                    result.map_err(|error| error.to_string()),
-                )
-            });
-        }
-
-        let (stop, stopped) = Shutdown::new();
-        let mut running_sources = JoinSet::new();
-        for (id, source) in self.sources {
-            let (sender, receiver) = delivery_channel(IN_FLIGHT);
-            let fan_out = fan_out(receiver, outputs.remove(&id).unwrap_or_default());
-            let name = format!("sources.{id}");
-            running_sources.spawn(async move {
-                fan_out.await;
-                (name, Ok(()))
-            });
-            let stopped = stopped.clone();
-            running_sources.spawn(async move {
-                let result = source.run(sender, stopped).await;
-                (
-                    format!("sources.{id}"),
-                    result.map_err(|error| error.to_string()),
-                )
-            });
-        }
-        drop(outputs);
-
+        let mut running = Running::new(self.config, self.built, self.listeners, readiness.clone());
         readiness.set_running(true);
-        let early = tokio::select! {
-            () = shutdown.wait() => None,
-            Some(ended) = running_sources.join_next() => Some(ended),
-            Some(ended) = running_sinks.join_next() => Some(ended),
+
+        let mut configs = std::pin::pin!(configs.fuse());
+        let early = loop {
+            tokio::select! {
+                () = shutdown.wait() => break None,
+                failed = running.failed() => break Some(failed),
+                Some(config) = configs.next() => {
+                    let reloaded = match config {
+                        Ok(config) => running.reload(config).await,
+                        Err(error) => Err(error),
+                    };
+                    let problem = reloaded.err().map(|error| error.to_string());
+                    match &problem {
+                        None => tracing::info!("the configuration was reloaded"),
+                        Some(problem) => tracing::error!(
+                            "the configuration was not reloaded, the old one stays in use: {problem}"
+                        ),
+                    }
+                    readiness.set_not_reloaded(
+                        problem.map(|problem| format!("the configuration was not reloaded: {problem}")),
+                    );
+                }
+            }
         };
         readiness.set_running(false);
         tracing::info!("stopping: finishing what is in hand");
-        stop.trigger();
-        let drained = async {
-            while let Some(ended) = running_sources.join_next().await {
-                log_failure(ended);
-            }
-        };
-        if timeout(DRAINING_TIME, drained).await.is_err() {
+        if timeout(DRAINING_TIME, running.drain()).await.is_err() {
             tracing::warn!(
                 "some deliveries found no room in time; their senders were not told that they are safe"
             );
-            running_sources.shutdown().await;
         }
-        let landed = async {
-            while let Some(ended) = running_sinks.join_next().await {
-                log_failure(ended);
-            }
-        };
-        if timeout(LANDING_TIME, landed).await.is_err() {
+        if timeout(LANDING_TIME, running.land()).await.is_err() {
             tracing::warn!(
                 "some events were not landed in time; they are landed after the next start"
             );
-            running_sinks.shutdown().await;
         }
+        running.stop().await;
         api.abort();
-        match early {
-            None => Ok(()),
-            Some(ended) => {
-                let (component, result) = flatten(ended);
-                let reason = result
-                    .err()
-                    .unwrap_or_else(|| "it was not asked to".to_owned());
-                Err(RunError { component, reason })
-            }
-        }
+        early.map_or(Ok(()), Err)
     }
 }
 
 impl fmt::Debug for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Topology")
-            .field("sources", &self.sources.keys())
-            .field("sinks", &self.sinks.keys())
+            .field("config", &self.config)
             .finish_non_exhaustive()
-    }
-}
-
-async fn build_sink(id: &str, outer: SinkOuter, data_dir: &Path) -> Result<BuiltSink, String> {
-    let directory = data_dir.join(id);
-    let buffer = match outer.buffer.r#type {
-        BufferType::Disk => Some(DiskBuffer::open(&directory, &outer.buffer).await?),
-        BufferType::Memory if is_journal(&directory) => {
-            return Err(format!(
-                "buffer.type: memory would leave what was accepted in the journal {} behind; run with disk until it has \
-                 landed, then move the directory away",
-                directory.display()
-            ));
-        }
-        BufferType::Memory => None,
-    };
-    let health = Health::default();
-    let home_id = match &buffer {
-        Some(buffer) => buffer.home_id(),
-        None => random_id()?,
-    };
-    let context = SinkContext {
-        id: id.to_owned(),
-        // The part of this life tells copies of one data directory apart.
-        writer_id: format!("{home_id}{}", &random_id()?[..8]),
-        home_id,
-        state: buffer.as_ref().map(DiskBuffer::state),
-        health: health.clone(),
-    };
-    let sink = outer.config.build(context).await;
-    Ok(BuiltSink {
-        inputs: outer.inputs,
-        when_full: outer.buffer.when_full,
-        buffer,
-        health,
-        sink: sink.map_err(|error| error.to_string())?,
-    })
-}
-
-/// Events that were accepted for a sink which is no longer configured would wait for ever, and nobody would know.
-fn warn_of_orphans(data_dir: &Path, sinks: &BTreeMap<String, BuiltSink>) {
-    let folders = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
-    for folder in folders.filter(|folder| is_journal(&folder.path())) {
-        let name = folder.file_name();
-        if !sinks.keys().any(|id| name == **id) {
-            tracing::error!(
-                journal = %folder.path().display(),
-                "no sink uses this journal; `landfall journal inspect` shows whether it holds events"
-            );
-        }
     }
 }
 
@@ -308,30 +172,6 @@ fn try_directory(directory: &Path) -> std::io::Result<()> {
     let probe = directory.join(".landfall-probe");
     std::fs::write(&probe, "landfall")?;
     std::fs::remove_file(probe)
-}
-
-/// Gives every delivery to each of `outputs`; it is durable once it is so in all of them.
-async fn fan_out(mut deliveries: DeliveryReceiver, outputs: Vec<Output>) {
-    while let Some(Delivery { events, ack }) = deliveries.next().await {
-        for (output, ack) in outputs.iter().zip(ack.split(outputs.len())) {
-            let delivery = Delivery::new(events.clone(), ack);
-            if output.waits {
-                output.sender.send(delivery).await;
-            } else {
-                output.sender.try_send(delivery);
-            }
-        }
-    }
-}
-
-fn flatten(ended: Result<Ended, tokio::task::JoinError>) -> Ended {
-    ended.unwrap_or_else(|panic| ("a component".to_owned(), Err(panic.to_string())))
-}
-
-fn log_failure(ended: Result<Ended, tokio::task::JoinError>) {
-    if let (component, Err(error)) = flatten(ended) {
-        tracing::error!(component, error, "ended with an error");
-    }
 }
 
 fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
@@ -351,10 +191,4 @@ async fn serve_api(listener: TcpListener, readiness: Readiness) {
     if let Err(error) = api::serve(listener, readiness).await {
         tracing::error!(%error, "health and metrics are not served");
     }
-}
-
-fn random_id() -> Result<String, String> {
-    let mut id = [0; 8];
-    getrandom::fill(&mut id).map_err(|error| format!("no randomness from the system: {error}"))?;
-    Ok(hex::encode(id))
 }

@@ -1,12 +1,15 @@
-use landfall_core::{Answer, Health};
+use landfall_core::{Answer, DeliveryReceiver, ShutdownTrigger, delivery_channel};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::*;
 
 struct Running {
     input: DeliverySender,
-    output: BoxStream<'static, Delivery>,
-    _tasks: JoinSet<Ended>,
+    output: DeliveryReceiver,
+    buffer: DiskBuffer,
+    stop: ShutdownTrigger,
+    tasks: JoinSet<()>,
 }
 
 async fn start(directory: &Path) -> Running {
@@ -15,16 +18,29 @@ async fn start(directory: &Path) -> Running {
 
 async fn start_with(directory: &Path, config: &BufferConfig) -> Running {
     let buffer = DiskBuffer::open(directory, config).await.unwrap();
-    let readiness = Readiness::default();
-    readiness.watch_sink("lake", Health::default());
     let (input, receiver) = delivery_channel(16);
     let mut tasks = JoinSet::new();
-    let output = buffer.start("lake", receiver, &readiness, &mut tasks);
+    tasks.spawn(
+        buffer
+            .clone()
+            .write(receiver, "lake".to_owned(), Readiness::default()),
+    );
+    let (output, stop) = read(&buffer, &mut tasks);
     Running {
         input,
         output,
-        _tasks: tasks,
+        buffer,
+        stop,
+        tasks,
     }
+}
+
+fn read(buffer: &DiskBuffer, tasks: &mut JoinSet<()>) -> (DeliveryReceiver, ShutdownTrigger) {
+    let (sender, output) = delivery_channel(DELIVERIES_AHEAD);
+    let (stop, stopped) = Shutdown::new();
+    let reading = buffer.clone().read(sender, stopped);
+    tasks.spawn(async move { reading.await.unwrap() });
+    (output, stop)
 }
 
 async fn send(running: &Running, body: &'static str) -> Answer {
@@ -69,10 +85,10 @@ async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
     for body in ["one", "two"] {
         assert_eq!(send(&running, body).await.await, Outcome::Durable);
     }
-    drop(running.input);
+    drop((running.input, running.buffer));
     // To its end, so that the journal is closed; nothing is acknowledged.
     while running.output.next().await.is_some() {}
-    while running._tasks.join_next().await.is_some() {}
+    while running.tasks.join_next().await.is_some() {}
 
     let mut running = start(dir.path()).await;
     let mut bodies = Vec::new();
@@ -129,4 +145,29 @@ async fn what_waits_for_room_is_let_go_when_another_sink_refuses_it_or_its_sende
         .await
         .unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_one_sink_has_not_acknowledged_the_next_one_gets_while_events_come_all_the_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = start(dir.path()).await;
+    assert_eq!(send(&running, "one").await.await, Outcome::Durable);
+    let (_, ack) = next_events(&mut running).await;
+    ack.durable();
+    assert_eq!(send(&running, "two").await.await, Outcome::Durable);
+    let (_, unanswered) = next_events(&mut running).await;
+
+    running.stop.trigger();
+    assert_eq!(send(&running, "three").await.await, Outcome::Durable);
+    drop(unanswered);
+    while running.output.next().await.is_some() {}
+
+    (running.output, running.stop) = read(&running.buffer, &mut running.tasks);
+    let mut bodies = Vec::new();
+    while bodies.len() < 2 {
+        let (more, ack) = next_events(&mut running).await;
+        bodies.extend(more);
+        ack.durable();
+    }
+    assert_eq!(bodies, ["two", "three"]);
 }

@@ -1,0 +1,463 @@
+//! The components that run, and how some of them are replaced while the others go on.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use landfall_core::{
+    Delivery, DeliverySender, Listeners, Resource, Shutdown, ShutdownTrigger, Source, Transform,
+    delivery_channel,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::timeout;
+
+use crate::build::{Built, BuiltSink};
+use crate::config::{Config, ConfigError, SinkOuter, SourceOuter};
+use crate::disk::{DELIVERIES_AHEAD, DiskBuffer, is_journal};
+use crate::fan_out::{Branch, Output, fan_out};
+use crate::readiness::Readiness;
+use crate::{BufferType, WhenFull};
+
+/// Deliveries that wait between a source and its buffers, and before a sink without a disk buffer.
+const IN_FLIGHT: usize = 1024;
+
+/// How long sinks may go on landing once their input has ended. What is not landed by then stays in its buffer.
+pub(crate) const LANDING_TIME: Duration = Duration::from_secs(5);
+
+/// Components as they run.
+pub(crate) struct Running {
+    config: Config,
+    listeners: Listeners,
+    readiness: Readiness,
+    sources: BTreeMap<String, RunningSource>,
+    sinks: BTreeMap<String, RunningSink>,
+    /// Of sinks that land what they still have, and end then. Dropping one would stop it.
+    leaving: Vec<ShutdownTrigger>,
+    /// Sources and what they hand their deliveries to.
+    receiving: JoinSet<Ended>,
+    /// Sinks and their buffers.
+    landing: JoinSet<Ended>,
+}
+
+struct RunningSource {
+    stop: ShutdownTrigger,
+    /// Where its deliveries go, those of a predecessor that is still stopping too.
+    branches: watch::Sender<Vec<Branch>>,
+}
+
+struct RunningSink {
+    input: DeliverySender,
+    buffer: Option<DiskBuffer>,
+    /// Ends what comes out of the disk buffer.
+    stop: ShutdownTrigger,
+    task: AbortHandle,
+    /// Closed once the sink and what reads for it are gone.
+    gone: mpsc::Receiver<Infallible>,
+}
+
+/// How a task ended: an error if it should have gone on.
+type Ended = Result<(), RunError>;
+
+/// A pipeline stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{component} ended: {reason}")]
+pub struct RunError {
+    component: String,
+    reason: String,
+}
+
+impl Running {
+    /// Starts what was built of `config`, which is all of it.
+    pub(crate) fn new(
+        config: Config,
+        built: Built,
+        listeners: Listeners,
+        readiness: Readiness,
+    ) -> Self {
+        warn_of_orphans(&config);
+        let mut running = Self {
+            config,
+            listeners,
+            readiness,
+            sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            leaving: Vec::new(),
+            receiving: JoinSet::new(),
+            landing: JoinSet::new(),
+        };
+        for (id, sink) in built.sinks {
+            // It has nobody to wait for.
+            drop(running.start_sink(id, sink, None));
+        }
+        for (id, source) in built.sources {
+            let branches = running.branches(&id, &running.config, &built.transforms);
+            running.start_source(id, source, watch::Sender::new(branches));
+        }
+        running
+    }
+
+    /// Whether a source with this name and these settings runs.
+    pub(crate) fn has_source(&self, id: &str, outer: &SourceOuter) -> bool {
+        let running = self.config.sources.get(id);
+        running.is_some_and(|running| running.fingerprint == outer.fingerprint)
+    }
+
+    /// Whether a sink with this name and these settings runs.
+    pub(crate) fn has_sink(&self, id: &str, outer: &SinkOuter) -> bool {
+        let running = self.config.sinks.get(id);
+        running.is_some_and(|running| running.fingerprint == outer.fingerprint)
+    }
+
+    /// The disk buffer of the sink with this name.
+    pub(crate) fn buffer(&self, id: &str) -> Option<DiskBuffer> {
+        self.sinks.get(id)?.buffer.clone()
+    }
+
+    /// Goes on with another configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says why it cannot; then nothing has changed.
+    pub(crate) async fn reload(&mut self, config: Config) -> Result<(), ConfigError> {
+        let problems = self.need_a_restart(&config);
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        match Built::of(&config, Some(self), &self.listeners).await {
+            Ok(built) => {
+                self.replace(config, built).await;
+                Ok(())
+            }
+            Err(error) => {
+                self.close_unused_listeners();
+                Err(error)
+            }
+        }
+    }
+
+    /// What is other in `config` and cannot change while events are taken.
+    fn need_a_restart(&self, config: &Config) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut expect = |holds: bool, setting: String| {
+            if !holds {
+                problems.push(format!("{setting} changes with a restart only"));
+            }
+        };
+        let old = &self.config;
+        expect(config.data_dir == old.data_dir, "data_dir".to_owned());
+        expect(config.api == old.api, "api".to_owned());
+        for (id, new) in &config.sinks {
+            if let Some(old) = old.sinks.get(id) {
+                let (old, new) = (&old.buffer, &new.buffer);
+                expect(new.r#type == old.r#type, format!("sinks.{id}.buffer.type"));
+                expect(
+                    new.max_size >= old.max_size || old.r#type == BufferType::Memory,
+                    format!("sinks.{id}.buffer.max_size: it can be raised, but becoming less"),
+                );
+            }
+        }
+        problems
+    }
+
+    async fn replace(&mut self, config: Config, built: Built) {
+        let (mut replaced, mut starting) = (Vec::new(), Vec::new());
+        for (id, sink) in built.sinks {
+            tracing::info!("sinks.{id} is started with the new configuration");
+            let old = self.sinks.remove(&id);
+            // What waits for the disk buffer goes on doing so.
+            let input = old.as_ref().filter(|old| old.buffer.is_some());
+            let input = input.map(|old| old.input.clone());
+            starting.push(self.start_sink(id, sink, input));
+            replaced.extend(old);
+        }
+        let removed = self
+            .sinks
+            .extract_if(.., |id, _| !config.sinks.contains_key(id));
+        for (id, sink) in removed {
+            tracing::info!("sinks.{id} is no longer configured; it lands what it holds and ends");
+            self.leaving.push(sink.stop);
+        }
+        for (id, outer) in &config.sinks {
+            if let Some(buffer) = self.buffer(id) {
+                buffer.adjust(&outer.buffer);
+            }
+        }
+        for (id, source) in &self.sources {
+            // What a source that goes still brings, goes where it went.
+            if config.sources.contains_key(id) {
+                let branches = self.branches(id, &config, &built.transforms);
+                source.branches.send_replace(branches);
+            }
+        }
+        for (id, source) in built.sources {
+            tracing::info!("sources.{id} is started with the new configuration");
+            let old = self.sources.remove(&id);
+            let branches = match &old {
+                Some(old) => old.branches.clone(),
+                None => watch::Sender::new(self.branches(&id, &config, &built.transforms)),
+            };
+            // Before the old one stops, so that somebody accepts all the time.
+            self.start_source(id, source, branches);
+            if let Some(old) = old {
+                old.stop.trigger();
+            }
+        }
+        // Dropping what stops them stops them.
+        self.sources.retain(|id, _| config.sources.contains_key(id));
+        self.config = config;
+        self.close_unused_listeners();
+        join_all(replaced.into_iter().map(RunningSink::retire)).await;
+        drop(starting);
+    }
+
+    /// Where the events of the source or transform `id` go.
+    fn branches(
+        &self,
+        id: &String,
+        config: &Config,
+        transforms: &BTreeMap<String, Arc<dyn Transform>>,
+    ) -> Vec<Branch> {
+        let through = config.transforms.iter();
+        let through = through.filter(|(_, outer)| outer.inputs.contains(id));
+        let through = through.filter_map(|(next, _)| {
+            let transform = Arc::clone(transforms.get(next)?);
+            Some(Branch::Transform(
+                transform,
+                self.branches(next, config, transforms),
+            ))
+        });
+        let into = config.sinks.iter();
+        let into = into.filter(|(_, outer)| outer.inputs.contains(id));
+        let into = into.filter_map(|(sink, outer)| {
+            let buffer = &outer.buffer;
+            Some(Branch::Sink(Output {
+                sender: self.sinks.get(sink)?.input.clone(),
+                // A disk buffer takes deliveries as they come, and itself refuses what it has no room for.
+                waits: buffer.r#type == BufferType::Disk || buffer.when_full == WhenFull::Block,
+            }))
+        });
+        through.chain(into).collect()
+    }
+
+    /// Starts a source and what hands on its deliveries.
+    fn start_source(
+        &mut self,
+        id: String,
+        source: Box<dyn Source>,
+        branches: watch::Sender<Vec<Branch>>,
+    ) {
+        let (sender, receiver) = delivery_channel(IN_FLIGHT);
+        let fan_out = fan_out(receiver, branches.subscribe());
+        self.receiving.spawn(fan_out.map(Ok));
+        let (stop, stopped) = Shutdown::new();
+        let component = format!("sources.{id}");
+        self.receiving.spawn(async move {
+            let result = source.run(sender, stopped.clone()).await;
+            ended(component, result, stopped.is_triggered())
+        });
+        self.sources.insert(id, RunningSource { stop, branches });
+    }
+
+    /// Starts a sink, or makes it ready to run once the result is dropped. `input` leads into its buffer, if that is in use.
+    #[must_use]
+    fn start_sink(
+        &mut self,
+        id: String,
+        built: BuiltSink,
+        input: Option<DeliverySender>,
+    ) -> oneshot::Sender<Infallible> {
+        let BuiltSink {
+            buffer,
+            health,
+            sink,
+        } = built;
+        let (begin, begun) = oneshot::channel();
+        let begun = begun.map(drop).shared();
+        let (alive, gone) = mpsc::channel(1);
+        let (stop, stopped) = Shutdown::new();
+        let journal = buffer.as_ref().map(|buffer| buffer.journal().clone());
+        let watched = self.readiness.watch(&id, health, journal);
+
+        let (input, deliveries) = match &buffer {
+            None => {
+                let (sender, receiver) = delivery_channel(IN_FLIGHT);
+                (sender, receiver.boxed())
+            }
+            Some(buffer) => {
+                let input = input.unwrap_or_else(|| {
+                    let (sender, receiver) = delivery_channel(IN_FLIGHT);
+                    let write = buffer
+                        .clone()
+                        .write(receiver, id.clone(), self.readiness.clone());
+                    self.landing.spawn(write.map(Ok));
+                    sender
+                });
+                let (out, deliveries) = delivery_channel(DELIVERIES_AHEAD);
+                let (buffer, component) = (buffer.clone(), format!("sinks.{id}.buffer"));
+                let (begun, alive) = (begun.clone(), alive.clone());
+                self.landing.spawn(async move {
+                    begun.await;
+                    let result = buffer.read(out, stopped).await;
+                    drop(alive);
+                    result.map_err(|reason| RunError { component, reason })
+                });
+                (input, deliveries.boxed())
+            }
+        };
+        let component = format!("sinks.{id}");
+        let task = self.landing.spawn(async move {
+            begun.await;
+            let (deliveries, at_end) = noting_its_end(deliveries);
+            let result = sink.run(deliveries).await;
+            drop((watched, alive));
+            ended(component, result, at_end.load(Relaxed))
+        });
+        let sink = RunningSink {
+            input,
+            buffer,
+            stop,
+            task,
+            gone,
+        };
+        self.sinks.insert(id, sink);
+        begin
+    }
+
+    fn close_unused_listeners(&self) {
+        let resources = self.config.resources();
+        self.listeners.retain(|address| {
+            let held = Resource::Port(address);
+            resources.iter().any(|(_, resource)| *resource == held)
+        });
+    }
+
+    /// Waits until a component ends that should have gone on.
+    pub(crate) async fn failed(&mut self) -> RunError {
+        loop {
+            let ended = tokio::select! {
+                Some(ended) = self.receiving.join_next() => ended,
+                Some(ended) = self.landing.join_next() => ended,
+                else => std::future::pending().await,
+            };
+            if let Err(error) = flatten(ended) {
+                return error;
+            }
+        }
+    }
+
+    /// Stops the sources, and waits until they have finished what is in hand and it has found its place in the buffers.
+    pub(crate) async fn drain(&mut self) {
+        self.listeners.retain(|_| false);
+        for source in self.sources.values() {
+            source.stop.trigger();
+        }
+        while let Some(ended) = self.receiving.join_next().await {
+            log_failure(ended);
+        }
+    }
+
+    /// Ends the input of the sinks, and waits until they have landed what they have.
+    pub(crate) async fn land(&mut self) {
+        // Else what did not find its place in time would hold the input open.
+        self.receiving.shutdown().await;
+        self.sources.clear();
+        let sinks = std::mem::take(&mut self.sinks).into_values();
+        self.leaving.extend(sinks.map(|sink| sink.stop));
+        while let Some(ended) = self.landing.join_next().await {
+            log_failure(ended);
+        }
+    }
+
+    /// Ends what still runs.
+    pub(crate) async fn stop(mut self) {
+        self.receiving.shutdown().await;
+        self.landing.shutdown().await;
+    }
+}
+
+impl RunningSink {
+    /// Ends the input of the sink, and waits until it has landed what it has, or gives it up: then its successor lands what is
+    /// in the disk buffer.
+    async fn retire(self) {
+        let Self {
+            input,
+            buffer,
+            stop,
+            task,
+            mut gone,
+        } = self;
+        stop.trigger();
+        drop((input, buffer));
+        if timeout(LANDING_TIME, gone.recv()).await.is_err() {
+            task.abort();
+            gone.recv().await;
+        }
+    }
+}
+
+/// What comes from `deliveries`, and whether it has come to its end.
+fn noting_its_end(
+    deliveries: BoxStream<'static, Delivery>,
+) -> (BoxStream<'static, Delivery>, Arc<AtomicBool>) {
+    let at_end = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&at_end);
+    let end = stream::once(async move { note.store(true, Relaxed) });
+    let deliveries = deliveries.chain(end.filter_map(|()| std::future::ready(None)));
+    (deliveries.boxed(), at_end)
+}
+
+/// How a component ended, which is as it should be if it was `asked` to.
+fn ended(component: String, result: Result<(), impl ToString>, asked: bool) -> Ended {
+    let reason = match result {
+        Ok(()) if asked => return Ok(()),
+        Ok(()) => "it was not asked to".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let error = RunError { component, reason };
+    if asked {
+        tracing::error!("{error}");
+        return Ok(());
+    }
+    Err(error)
+}
+
+fn flatten(ended: Result<Ended, JoinError>) -> Ended {
+    match ended {
+        Ok(ended) => ended,
+        // It was given up.
+        Err(error) if error.is_cancelled() => Ok(()),
+        Err(panic) => Err(RunError {
+            component: "a component".to_owned(),
+            reason: panic.to_string(),
+        }),
+    }
+}
+
+fn log_failure(ended: Result<Ended, JoinError>) {
+    if let Err(error) = flatten(ended) {
+        tracing::error!("{error}");
+    }
+}
+
+/// Events that were accepted for a sink which is no longer configured would wait for ever, and nobody would know.
+fn warn_of_orphans(config: &Config) {
+    let folders = std::fs::read_dir(&config.data_dir).into_iter().flatten();
+    for folder in folders
+        .flatten()
+        .filter(|folder| is_journal(&folder.path()))
+    {
+        let name = folder.file_name();
+        if !config.sinks.keys().any(|id| name == **id) {
+            tracing::error!(
+                journal = %folder.path().display(),
+                "no sink uses this journal; `landfall journal inspect` shows whether it holds events"
+            );
+        }
+    }
+}
