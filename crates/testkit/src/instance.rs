@@ -230,6 +230,11 @@ impl Instance {
         answer.text().lines().filter_map(value).sum()
     }
 
+    /// Sends `signal`, and does not wait for anything.
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to stop with SIGTERM, and waits until it has.
     ///
     /// # Panics

@@ -7,6 +7,8 @@ use landfall_core::{Health, Timestamp};
 use landfall_journal::Journal;
 use metrics::{counter, gauge};
 
+use crate::ConfigError;
+
 /// A refused delivery makes the service unready for so long; whether the cause is gone only shows with the next one.
 const REFUSAL_SHOWS: Duration = Duration::from_secs(5);
 
@@ -18,7 +20,7 @@ pub(crate) struct Readiness(Arc<Mutex<State>>);
 struct State {
     running: bool,
     /// Why the last change of the configuration was not taken over.
-    not_reloaded: Option<String>,
+    reload_error: Option<ConfigError>,
     sinks: BTreeMap<String, WatchedSink>,
 }
 
@@ -84,8 +86,8 @@ impl Readiness {
     }
 
     /// Says why the last change of the configuration was not taken over; `None` when it was.
-    pub(crate) fn set_not_reloaded(&self, problem: Option<String>) {
-        self.state().not_reloaded = problem;
+    pub(crate) fn set_reload_error(&self, error: Option<ConfigError>) {
+        self.state().reload_error = error;
     }
 
     /// What sink `id` and its journal say is shown until the result is dropped.
@@ -154,12 +156,14 @@ impl Readiness {
     /// refuse events.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let state = self.state();
-        let not_reloaded = state.not_reloaded.iter().cloned();
+        let reload_error = state.reload_error.iter();
+        let reload_error =
+            reload_error.map(|error| format!("the configuration was not reloaded: {error}"));
         let problems = state.sinks.iter().filter_map(|(id, sink)| {
             let problem = sink.health.problem()?;
             Some(format!("sinks.{id}: {problem}"))
         });
-        not_reloaded.chain(problems).collect()
+        reload_error.chain(problems).collect()
     }
 
     /// Sets the gauges of sinks and journals to what they are now.

@@ -38,7 +38,7 @@ pub(crate) struct Running {
     readiness: Readiness,
     sources: BTreeMap<String, RunningSource>,
     sinks: BTreeMap<String, RunningSink>,
-    /// Of sinks that land what they still have, and end then. Dropping one would stop it.
+    /// Of components that finish what they have, and end then. Dropping one would end it at once.
     leaving: Vec<ShutdownTrigger>,
     /// Sources and what they hand their deliveries to.
     receiving: JoinSet<Ended>,
@@ -143,26 +143,27 @@ impl Running {
 
     /// What is other in `config` and cannot change while events are taken.
     fn need_a_restart(&self, config: &Config) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut expect = |holds: bool, setting: String| {
-            if !holds {
-                problems.push(format!("{setting} changes with a restart only"));
-            }
-        };
         let old = &self.config;
-        expect(config.data_dir == old.data_dir, "data_dir".to_owned());
-        expect(config.api == old.api, "api".to_owned());
+        let mut changed = Vec::new();
+        if config.data_dir != old.data_dir {
+            changed.push("data_dir".to_owned());
+        }
+        if config.api != old.api {
+            changed.push("api".to_owned());
+        }
         for (id, new) in &config.sinks {
-            if let Some(old) = old.sinks.get(id) {
-                let (old, new) = (&old.buffer, &new.buffer);
-                expect(new.r#type == old.r#type, format!("sinks.{id}.buffer.type"));
-                expect(
-                    new.max_size >= old.max_size || old.r#type == BufferType::Memory,
-                    format!("sinks.{id}.buffer.max_size: it can be raised, but becoming less"),
-                );
+            let Some(old) = old.sinks.get(id) else {
+                continue;
+            };
+            if new.buffer.r#type != old.buffer.r#type {
+                changed.push(format!("sinks.{id}.buffer.type"));
+            } else if new.buffer.max_size < old.buffer.max_size {
+                // The segments that there are could be larger than all that it allows.
+                changed.push(format!("sinks.{id}.buffer.max_size (which became less)"));
             }
         }
-        problems
+        let needs = |setting| format!("{setting}: a change of it takes a restart");
+        changed.into_iter().map(needs).collect()
     }
 
     async fn replace(&mut self, config: Config, built: Built) {
@@ -205,7 +206,9 @@ impl Running {
             // Before the old one stops, so that somebody accepts all the time.
             self.start_source(id, source, branches);
             if let Some(old) = old {
-                old.stop.trigger();
+                old.stop.hand_over();
+                // Dropping it would take that back.
+                self.leaving.push(old.stop);
             }
         }
         // Dropping what stops them stops them.

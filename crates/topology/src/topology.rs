@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
 use landfall_core::{Listeners, Resource, Shutdown};
+use metrics::counter;
 use tokio::time::timeout;
 
 use crate::BufferType;
@@ -127,16 +128,17 @@ impl Topology {
                         Ok(config) => running.reload(config).await,
                         Err(error) => Err(error),
                     };
-                    let problem = reloaded.err().map(|error| error.to_string());
-                    match &problem {
-                        None => tracing::info!("the configuration was reloaded"),
-                        Some(problem) => tracing::error!(
-                            "the configuration was not reloaded, the old one stays in use: {problem}"
-                        ),
+                    match &reloaded {
+                        Ok(()) => {
+                            tracing::info!("the configuration was reloaded");
+                            counter!("config_reloaded_total").increment(1);
+                        }
+                        Err(error) => {
+                            tracing::error!("the configuration was not reloaded, the old one stays in use: {error}");
+                            counter!("config_reload_rejected_total").increment(1);
+                        }
                     }
-                    readiness.set_not_reloaded(
-                        problem.map(|problem| format!("the configuration was not reloaded: {problem}")),
-                    );
+                    readiness.set_reload_error(reloaded.err());
                 }
             }
         };

@@ -102,7 +102,7 @@ impl Http {
                 Err(_) => Err(Rejection::HeaderTimeout),
             },
             () = pace.slot().evicted() => Err(Rejection::Overloaded),
-            () = stopping.wait() => Err(Rejection::Draining),
+            () = stopping.wait_without_successor() => Err(Rejection::Draining),
         };
         let service = {
             let (http, pace) = (Arc::clone(&self), Arc::clone(&pace));
@@ -204,7 +204,8 @@ impl Http {
                 () = pace.slot().evicted() => return End::Ours(Rejection::Overloaded),
                 () = pace.changed() => false,
                 () = stopping.wait(), if leaving.is_none() => {
-                    if matches!(phase, Phase::Silent | Phase::Head) {
+                    // Who has just come to us while another takes over has one request.
+                    if matches!(phase, Phase::Silent | Phase::Head) && !stopping.has_successor() {
                         return End::Ours(Rejection::Draining);
                     }
                     true

@@ -147,7 +147,7 @@ impl Source for AppcuesSource {
                 let stream = tokio::select! {
                     stream = tls.accept(stream) => stream,
                     () = slot.evicted() => return,
-                    () = stopping.wait() => return,
+                    () = stopping.wait_without_successor() => return,
                 };
                 match stream {
                     Ok(stream) => http.serve(stream, peer, slot, stopping).await,
@@ -157,7 +157,9 @@ impl Source for AppcuesSource {
         }
 
         drop(listener);
-        endpoint.drain();
+        if !shutdown.has_successor() {
+            endpoint.drain();
+        }
         if timeout(DRAIN_TIME, all(&mut tasks)).await.is_err() {
             endpoint.close();
             if timeout(CLOSE_TIME, all(&mut tasks)).await.is_err() {
