@@ -317,3 +317,28 @@ fn a_sink_whose_store_is_away_is_replaced_by_one_that_lands_what_the_first_had_n
     assert_landed_once(&landfall.dir().join("second"), &accepted);
     assert_landed_once(&landfall.dir().join("lake"), &["landed".to_owned()]);
 }
+
+#[test]
+fn watched_files_are_read_again_once_they_hold_still() {
+    let landfall =
+        Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("LANDFALL_WATCH_CONFIG", "true");
+    let path = landfall.write("landfall.toml", &config(SIGNED, SOON));
+    let mut instance = landfall.start(&path);
+    accept(instance.source(), "before");
+
+    instance.landfall().write("landfall.toml", "= no TOML");
+    instance.wait_until("the mistake is noticed", |instance| {
+        instance.metric("config_reload_rejected_total") == 1
+    });
+    assert!(warnings(&instance).contains("TOML"));
+    accept(instance.source(), "meanwhile");
+
+    let new = config(r#"signature.secrets = ["a new key"]"#, SOON);
+    instance.landfall().write("landfall.toml", &new);
+    instance.wait_until("the new configuration is in use", |instance| {
+        instance.metric("config_reloaded_total") == 1
+    });
+    assert_eq!(warnings(&instance), "[]");
+    let answer = request("a new key", &event("after")).send(instance.source());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}

@@ -47,8 +47,13 @@ pub(crate) enum Command {
     /// Run the service.
     ///
     /// Without a configuration file: listens on 127.0.0.1:8080/webhooks/appcues, lands in ./lake, and takes the secret
-    /// from APPCUES_WEBHOOK_SECRET. SIGTERM and SIGINT stop it gracefully.
-    Run,
+    /// from APPCUES_WEBHOOK_SECRET. SIGTERM and SIGINT stop it gracefully. SIGHUP lets it read its configuration again: what
+    /// changed is replaced, the rest goes on, and if there is a mistake in it the old one stays in use.
+    Run {
+        /// Do as at SIGHUP whenever the configuration files change.
+        #[arg(short, long, env = "LANDFALL_WATCH_CONFIG")]
+        watch_config: bool,
+    },
     /// Go the whole way on this machine: post the 13 documented events, signed, and show what landed.
     Demo {
         /// Land in this directory and keep it; without it a new one under the system's temporary directory.

@@ -76,7 +76,7 @@ pub fn components() -> Registry {
 /// It starts the runtime and the logs, so that it is called once, and not from within a runtime.
 pub fn main(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
-    let is_service = matches!(cli.command, None | Some(Command::Run));
+    let is_service = matches!(cli.command, None | Some(Command::Run { .. }));
     start_logging(if is_service { "info" } else { "warn" });
     let result = tokio::runtime::Runtime::new()
         .context("cannot start the runtime")
@@ -106,8 +106,11 @@ pub fn main(registry: Registry) -> ExitCode {
 async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
     let registry = &registry;
     let config = &*cli.config;
-    match cli.command.unwrap_or(Command::Run) {
-        Command::Run => run::run(config, registry).await,
+    let run = Command::Run {
+        watch_config: false,
+    };
+    match cli.command.unwrap_or(run) {
+        Command::Run { watch_config } => run::run(config, watch_config, registry).await,
         Command::Demo { dir } => demo::demo(dir, registry).await,
         Command::Generate(generate) => generate::generate(generate),
         Command::Send(send) => send::send(send).await,

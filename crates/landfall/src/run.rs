@@ -1,11 +1,16 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::stream;
 use landfall_core::Shutdown;
-use landfall_topology::{Config, ConfigError, Format, Registry, Topology};
+use landfall_topology::{
+    Config, ConfigError, Fingerprint, Format, Registry, Topology, fingerprint_of_files,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::block_in_place;
+use tokio::time::{Interval, interval};
 
 /// What runs when no configuration file is given.
 const DEFAULT_CONFIG: &str = r#"
@@ -19,8 +24,17 @@ inputs = ["appcues"]
 uri = "./lake"
 "#;
 
-pub(crate) async fn run(config: &[PathBuf], registry: &Registry) -> anyhow::Result<()> {
+/// How often the files are looked at, and how long they must then have been the same: nobody should read half a file.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(
+    config: &[PathBuf],
+    watch: bool,
+    registry: &Registry,
+) -> anyhow::Result<()> {
     allow_many_files();
+    // Before they are read, so that no change is missed.
+    let changes = Changes::of(config, watch)?;
     let topology = Topology::build(load(config, registry)?).await?;
     let (trigger, shutdown) = Shutdown::new();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
@@ -38,13 +52,63 @@ pub(crate) async fn run(config: &[PathBuf], registry: &Registry) -> anyhow::Resu
         }
         std::process::exit(1);
     });
-    let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
-    let reloads = stream::unfold(hangup, |mut hangup| async {
-        hangup.recv().await?;
-        Some((load(config, registry), hangup))
+    let configs = stream::unfold(changes, |mut changes| async {
+        changes.next().await;
+        let config = block_in_place(|| load(config, registry));
+        Some((config, changes))
     });
-    topology.run_reloading(shutdown, reloads).await?;
+    topology.run_reloading(shutdown, configs).await?;
     Ok(())
+}
+
+/// When the configuration is to be read again.
+struct Changes<'a> {
+    hangup: Signal,
+    files: Option<Files<'a>>,
+}
+
+/// Files that are watched, and what was in them.
+struct Files<'a> {
+    paths: &'a [PathBuf],
+    ticks: Interval,
+    read: Fingerprint,
+    seen: Fingerprint,
+}
+
+impl<'a> Changes<'a> {
+    fn of(paths: &'a [PathBuf], watch: bool) -> anyhow::Result<Self> {
+        let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+        let files = watch.then(|| {
+            let read = fingerprint_of_files(paths);
+            Files {
+                paths,
+                ticks: interval(WATCH_INTERVAL),
+                read,
+                seen: read,
+            }
+        });
+        Ok(Self { hangup, files })
+    }
+
+    /// Waits for SIGHUP, or until watched files have changed and hold still.
+    async fn next(&mut self) {
+        let Some(files) = &mut self.files else {
+            self.hangup.recv().await;
+            return;
+        };
+        loop {
+            let asked = tokio::select! {
+                _ = self.hangup.recv() => true,
+                _ = files.ticks.tick() => false,
+            };
+            let before = files.seen;
+            files.seen = block_in_place(|| fingerprint_of_files(files.paths));
+            if asked || (files.seen == before && files.seen != files.read) {
+                files.read = files.seen;
+                return;
+            }
+        }
+    }
 }
 
 /// Every connection takes a file descriptor, and the usual soft limit is only 1024: takes all that the system allows.
