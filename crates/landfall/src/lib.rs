@@ -53,7 +53,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use landfall_sink_console::ConsoleConfig;
 use landfall_sink_parquet::ParquetConfig;
+use landfall_sink_vector::VectorConfig as VectorSinkConfig;
 use landfall_source_appcues::AppcuesConfig;
 use landfall_topology::{ConfigError, Registry};
 use tracing_subscriber::EnvFilter;
@@ -67,7 +69,9 @@ const EXIT_CONFIG: u8 = 78;
 pub fn components() -> Registry {
     Registry::default()
         .source::<AppcuesConfig>("appcues")
+        .sink::<ConsoleConfig>("console")
         .sink::<ParquetConfig>("parquet")
+        .sink::<VectorSinkConfig>("vector")
 }
 
 /// Does what the command line asks for, with the components of `registry`, and returns the exit code: 0 done, 1 failure,

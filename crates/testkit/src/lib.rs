@@ -63,7 +63,7 @@ pub use object_store::{Object, ObjectStore};
 pub use outage::Outage;
 pub use port::free_address;
 pub use process::{Ended, Process};
-pub use python::{node, python, workspace_root};
+pub use python::{node, python, start_python, workspace_root};
 pub use request::{Request, Response, exchange, get};
 pub use rustix::process::Signal;
 pub use signature::{Signature, epoch_secs};

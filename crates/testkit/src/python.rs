@@ -27,6 +27,20 @@ pub fn python<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) 
     output(script, command.args(args))
 }
 
+/// Starts `tests/python/<script>` beside the test.
+///
+/// # Panics
+/// If the environment is not installed.
+#[track_caller]
+pub fn start_python<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) -> Process {
+    let mut command = interpreter();
+    command
+        .arg(workspace_root().join("tests/python").join(script))
+        .args(args)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Process::spawn(&mut command)
+}
+
 /// Runs `tests/node/<script>` with the Node.js that a package of that environment holds, and returns what it printed.
 ///
 /// # Panics

@@ -2,7 +2,7 @@ use std::io::{self, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -33,6 +33,10 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = params();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of a certificate whose issuer has its own name OpenSSL believes that it signed itself.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "authority of a test");
         Self(CertifiedIssuer::self_signed(params, new_key()).expect("an authority"))
     }
 
