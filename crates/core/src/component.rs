@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Delivery, DeliverySender, Event, Shutdown, Timestamp};
+use crate::{Delivery, DeliverySender, Event, Shutdown, SourceStream, Timestamp};
 
 /// Receives events from outside and hands them on as deliveries.
 #[async_trait]
@@ -26,6 +26,30 @@ pub trait Source: Send {
         out: DeliverySender,
         shutdown: Shutdown,
     ) -> Result<(), SourceError>;
+
+    /// Runs the source, in a task of its own, as a stream of its deliveries.
+    ///
+    /// Acknowledge each delivery, or drop it to refuse it. The stream ends after `shutdown`, once all senders are answered.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    fn into_stream(self, shutdown: Shutdown) -> SourceStream
+    where
+        Self: Sized + 'static,
+    {
+        SourceStream::start(self, shutdown)
+    }
+}
+
+#[async_trait]
+impl<S: Source + ?Sized> Source for Box<S> {
+    async fn run(
+        self: Box<Self>,
+        out: DeliverySender,
+        shutdown: Shutdown,
+    ) -> Result<(), SourceError> {
+        (*self).run(out, shutdown).await
+    }
 }
 
 /// Takes deliveries and makes their events safe.

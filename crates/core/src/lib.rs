@@ -32,6 +32,7 @@ mod kill_point;
 mod secret;
 mod setting;
 mod shutdown;
+mod stream;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
 pub use component::{
@@ -44,3 +45,4 @@ pub use kill_point::kill_point;
 pub use secret::{Secret, secrets, secrets_schema};
 pub use setting::{lenient, lenient_option, string_map, string_map_schema, too_long};
 pub use shutdown::{Shutdown, ShutdownTrigger};
+pub use stream::SourceStream;

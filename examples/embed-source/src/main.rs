@@ -1,4 +1,4 @@
-//! Receives Appcues webhooks in a program of your own: no configuration file, no journal, no lake.
+//! Receives Appcues webhooks in a program of your own, as a stream: no configuration file, no journal, no lake.
 //!
 //! ```console
 //! $ APPCUES_WEBHOOK_SECRET=secret cargo run --package embed-source
@@ -8,24 +8,27 @@
 use std::error::Error;
 
 use futures::StreamExt;
-use landfall_core::{Secret, Shutdown, Source, delivery_channel};
+use landfall_core::{Delivery, Secret, Shutdown, Source};
 use landfall_source_appcues::{AppcuesConfig, AppcuesSource};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = AppcuesConfig::default();
     config.signature.secrets = vec![Secret::new(std::env::var("APPCUES_WEBHOOK_SECRET")?)];
-    let source = AppcuesSource::bind(&config)?;
-
-    let (out, mut deliveries) = delivery_channel(64);
-    let (_trigger, shutdown) = Shutdown::new();
-    tokio::spawn(Box::new(source).run(out, shutdown));
-    while let Some(delivery) = deliveries.next().await {
-        for event in &delivery.events {
+    let (stop, shutdown) = Shutdown::new();
+    let mut deliveries = AppcuesSource::bind(&config)?.into_stream(shutdown);
+    tokio::spawn(async move {
+        // Whether it could listen for Ctrl-C or not.
+        drop(tokio::signal::ctrl_c().await);
+        stop.trigger();
+    });
+    // Up to 64 requests at the same time.
+    let keep = |Delivery { events, ack }| async move {
+        for event in events {
             println!("{}", String::from_utf8_lossy(&event.body));
         }
-        // The request is answered 200 now. Dropping the delivery instead answers 503.
-        delivery.ack.durable();
-    }
-    Ok(())
+        ack.durable(); // The request is answered 200 now. Dropping the delivery instead answers 503.
+    };
+    deliveries.by_ref().for_each_concurrent(64, keep).await;
+    Ok(deliveries.finish().await?)
 }

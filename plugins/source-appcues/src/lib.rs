@@ -7,24 +7,21 @@
 //! accept ─▶ (TLS) ─▶ network, path, method, headers ─▶ body (bounded) ─▶ signature, account ─▶ Delivery ─▶ Ack ─▶ 200
 //! ```
 //!
-//! The source needs nothing else of Landfall. In a pipeline of your own:
+//! The source needs nothing else of Landfall. In a pipeline of your own it is a stream of deliveries:
 //!
 //! ```no_run
 //! use futures::StreamExt;
-//! use landfall_core::{Secret, Shutdown, Source, delivery_channel};
+//! use landfall_core::{Secret, Shutdown, Source};
 //! use landfall_source_appcues::{AppcuesConfig, AppcuesSource};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut config = AppcuesConfig::default();
 //! config.signature.secrets = vec![Secret::new(std::env::var("APPCUES_WEBHOOK_SECRET")?)];
-//! let source = AppcuesSource::bind(&config)?;
-//!
-//! let (out, mut deliveries) = delivery_channel(1024);
 //! let (_trigger, shutdown) = Shutdown::new();
-//! tokio::spawn(Box::new(source).run(out, shutdown));
+//! let mut deliveries = AppcuesSource::bind(&config)?.into_stream(shutdown);
 //! while let Some(delivery) = deliveries.next().await {
 //!     println!("{:?}", delivery.events);
-//!     delivery.ack.durable(); // only now is the request answered 200
+//!     delivery.ack.durable(); // only now is the request answered 200; had it been dropped, 503
 //! }
 //! # Ok(())
 //! # }
