@@ -10,8 +10,7 @@
 //! ```
 //!
 //! ```
-//! use landfall_appcues::{AppcuesEvent, Field, Verifier, convert, sign};
-//! use landfall_core::{Secret, Timestamp};
+//! use landfall_appcues::{AppcuesEvent, Field, Secret, Timestamp, Verifier, convert, sign};
 //!
 //! let body = r#"{"id": "1", "name": "appcues:nps_score", "timestamp": 1684439316293, "attributes": {"score": 10}}"#;
 //! let secret = Secret::new("account secret key");
@@ -51,3 +50,6 @@ pub use field::Field;
 pub use json::Paths;
 pub use samples::{SAMPLES, Sample};
 pub use signature::{Claim, SignatureError, VerifiedBody, Verifier, sign};
+
+// What its functions take, so that no other crate is needed beside it.
+pub use landfall_core::{Secret, Timestamp};

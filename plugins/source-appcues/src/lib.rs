@@ -27,23 +27,20 @@
 //! # }
 //! ```
 //!
-//! Or hand requests of your own server, such as axum's, to an [`Endpoint`]. Limits of heads, connections and their times
+//! Or mount an [`Endpoint`] in a server of your own: it is a tower service. Limits of heads, connections and their times
 //! are then that server's affair; all others are kept.
 //!
 //! ```no_run
 //! use axum::Router;
-//! use axum::extract::Request;
-//! use axum::routing::any;
 //! use landfall_core::{Secret, delivery_channel};
 //! use landfall_source_appcues::{AppcuesConfig, Endpoint};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut config = AppcuesConfig::default();
 //! config.signature.secrets = vec![Secret::new(std::env::var("APPCUES_WEBHOOK_SECRET")?)];
-//! let (out, deliveries) = delivery_channel(1024);
+//! let (out, deliveries) = delivery_channel(64);
 //! let endpoint = Endpoint::new(&config, out)?;
-//! let webhook = move |request: Request| async move { endpoint.handle(request).await };
-//! let app = Router::new().route("/webhooks/appcues", any(webhook));
+//! let app = Router::new().route_service("/webhooks/appcues", endpoint);
 //! # drop(deliveries);
 //! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
 //! # Ok(())
@@ -61,6 +58,7 @@ mod answer;
 mod body;
 mod endpoint;
 mod refusals;
+mod service;
 
 mod access;
 mod forwarded;
