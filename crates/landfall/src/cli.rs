@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use http::{HeaderName, HeaderValue};
 use landfall_table::Dialect;
@@ -31,15 +32,29 @@ Exit codes: 0 done, 1 failure, 2 usage, 78 configuration"
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// The configuration file, .toml, .yaml or .json, or a directory with such; several, by commas or repeated, add up.
+    /// The configuration, for commands that need one.
     #[arg(
         short,
         long,
-        global = true,
         env = "LANDFALL_CONFIG",
+        value_name = "FILE",
         value_delimiter = ','
     )]
     pub(crate) config: Vec<PathBuf>,
+}
+
+/// Where the configuration is. It may stand before the command too, or in the environment.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ConfigFiles {
+    /// The configuration: a .toml, .yaml or .json file, or a directory with such. Several, repeated or separated by commas,
+    /// add up. Without it: LANDFALL_CONFIG.
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +65,8 @@ pub(crate) enum Command {
     /// from APPCUES_WEBHOOK_SECRET. SIGTERM and SIGINT stop it gracefully. SIGHUP lets it read its configuration again: what
     /// changed is replaced, the rest goes on, and if there is a mistake in it the old one stays in use.
     Run {
+        #[command(flatten)]
+        config: ConfigFiles,
         /// Do as at SIGHUP whenever the configuration files change.
         #[arg(short, long, env = "LANDFALL_WATCH_CONFIG")]
         watch_config: bool,
@@ -90,18 +107,68 @@ Examples:
     Verify(Verify),
     /// Check a configuration: the file, the environment, the ports and whether the storage can be written.
     Validate {
+        #[command(flatten)]
+        config: ConfigFiles,
         /// Only the file and its variables: neither ports nor data_dir nor storage. For a host where the service runs.
         #[arg(long)]
         no_environment: bool,
     },
-    /// Show the events table, as text or as a definition for a query engine.
+    /// Show the events table, as text or as a definition for a query engine; or the JSON Schema of the configuration.
+    #[command(after_help = "\
+Examples:
+  landfall schema --dialect duckdb --uri s3://bucket/prefix
+  landfall schema --config >landfall.schema.json        for editors, which then complete and check configurations
+
+A configuration names its schema itself, in its first line:
+  #:schema ./landfall.schema.json                       TOML, for Taplo and Even Better TOML
+  # yaml-language-server: $schema=./landfall.schema.json      YAML
+  {\"$schema\": \"./landfall.schema.json\", …             JSON")]
     Schema {
-        /// The engine: duckdb, clickhouse, spark, athena, bigquery or snowflake.
-        #[arg(long)]
+        /// The JSON Schema of a configuration file, draft 2020-12, with the components of this binary.
+        #[arg(long, conflicts_with_all = ["dialect", "uri"])]
+        config: bool,
+        /// The engine.
+        #[arg(long, value_parser = dialect())]
         dialect: Option<Dialect>,
         /// Where the files are: the uri of the sink.
         #[arg(long, default_value = "./lake")]
         uri: String,
+    },
+    /// List the types of component that a configuration can name.
+    #[command(after_help = "\
+Examples:
+  landfall list
+  landfall list --format json       with every option of each, its type, default and description")]
+    List {
+        /// Text for people; JSON with all options.
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
+    /// Draw a configuration: which component gets events from which, and through what buffer.
+    #[command(after_help = "\
+Examples:
+  landfall graph --config landfall.toml | dot -Tsvg >landfall.svg
+  landfall graph --config landfall.toml --format mermaid")]
+    Graph {
+        #[command(flatten)]
+        config: ConfigFiles,
+        /// The language of Graphviz, or Mermaid's, which GitHub and GitLab draw in Markdown.
+        #[arg(long, value_enum, default_value_t)]
+        format: GraphFormat,
+    },
+    /// Write a configuration with every setting that the given components have, explained.
+    ///
+    /// The pipeline is SOURCES/TRANSFORMS/SINKS: types of component as `landfall list` shows them, separated by commas, each
+    /// perhaps with a name before a colon. Transforms follow one another in the order given. What is needed is set, to
+    /// examples where there is no default; all else is commented out.
+    #[command(after_help = "\
+Examples:
+  landfall generate-config >landfall.toml
+  landfall generate-config appcues//lake:parquet,archive:parquet")]
+    GenerateConfig {
+        /// The components.
+        #[arg(default_value = "appcues//lake:parquet")]
+        pipeline: String,
     },
     /// Land Appcues' bulk export: newline-delimited JSON, plain, gzip or zip.
     ///
@@ -117,6 +184,8 @@ Examples:
 
 Exit codes: 0 all landed or passed over, 1 some lines are no events (they are named)")]
     Import {
+        #[command(flatten)]
+        config: ConfigFiles,
         /// Exports; each may be plain, gzip or zip.
         #[arg(required = true)]
         files: Vec<PathBuf>,
@@ -134,6 +203,8 @@ Example:
 
 Exit codes: 0 all files were read, 1 some cannot be (they are named)")]
     Replay {
+        #[command(flatten)]
+        config: ConfigFiles,
         /// The quarantine, which is all that can be replayed.
         #[arg(long, required = true)]
         quarantine: bool,
@@ -144,12 +215,41 @@ Exit codes: 0 all files were read, 1 some cannot be (they are named)")]
     /// Look into a journal: the durable buffer of a sink, in data_dir/SINK.
     #[command(subcommand)]
     Journal(Journal),
+    /// Print the manual page, or write one for each command into a directory.
+    #[command(after_help = "\
+Examples:
+  landfall man | man -l -
+  landfall man --out ~/.local/share/man/man1")]
+    Man {
+        /// The directory to write to, which must be there.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  source <(landfall completions bash)")]
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+fn dialect() -> impl TypedValueParser<Value = Dialect> {
+    let names = PossibleValuesParser::new(Dialect::ALL.map(Dialect::name));
+    names.try_map(|name| name.parse::<Dialect>())
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ListFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum GraphFormat {
+    #[default]
+    Dot,
+    Mermaid,
 }
 
 #[derive(Debug, Subcommand)]

@@ -39,8 +39,12 @@ mod backfill;
 mod cli;
 mod demo;
 mod generate;
+mod generate_config;
+mod graph;
 mod import;
 mod journal;
+mod list;
+mod man;
 mod replay;
 mod run;
 mod schema;
@@ -48,7 +52,7 @@ mod send;
 mod validate;
 mod verify;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -60,7 +64,7 @@ use landfall_source_appcues::AppcuesConfig;
 use landfall_topology::{ConfigError, Registry};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, Journal};
+use crate::cli::{Cli, Command, ConfigFiles, Journal};
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
@@ -109,35 +113,45 @@ pub fn main(registry: Registry) -> ExitCode {
 
 async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
     let registry = &registry;
-    let config = &*cli.config;
+    let paths = |config: ConfigFiles| match config.paths {
+        none if none.is_empty() => cli.config.clone(),
+        paths => paths,
+    };
+    let load = |config| run::load(&paths(config), registry);
     let run = Command::Run {
+        config: ConfigFiles::default(),
         watch_config: false,
     };
     match cli.command.unwrap_or(run) {
-        Command::Run { watch_config } => run::run(config, watch_config, registry).await,
+        Command::Run {
+            config,
+            watch_config,
+        } => run::run(&paths(config), watch_config, registry).await,
         Command::Demo { dir } => demo::demo(dir, registry).await,
         Command::Generate(generate) => generate::generate(generate),
         Command::Send(send) => send::send(send).await,
         Command::Verify(args) => verify::verify(&args),
-        Command::Validate { no_environment } => {
-            validate::validate(run::load(config, registry)?, no_environment).await
-        }
-        Command::Schema { dialect, uri } => schema::print(dialect, &uri),
-        Command::Import { files, sink } => {
-            import::import(run::load(config, registry)?, sink.as_deref(), files).await
-        }
-        Command::Replay { sink, .. } => {
-            replay::replay_quarantine(run::load(config, registry)?, sink.as_deref()).await
+        Command::Validate {
+            config,
+            no_environment,
+        } => validate::validate(load(config)?, no_environment).await,
+        Command::Schema { config: true, .. } => schema::print_of_config(registry),
+        Command::Schema { dialect, uri, .. } => schema::print(dialect, &uri),
+        Command::List { format } => list::print(registry, format),
+        Command::Graph { config, format } => graph::print(&load(config)?, format),
+        Command::GenerateConfig { pipeline } => generate_config::print(registry, &pipeline),
+        Command::Import {
+            config,
+            files,
+            sink,
+        } => import::import(load(config)?, sink.as_deref(), files).await,
+        Command::Replay { config, sink, .. } => {
+            replay::replay_quarantine(load(config)?, sink.as_deref()).await
         }
         Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
         Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),
-        Command::Completions { shell } => {
-            let mut command = <Cli as clap::CommandFactory>::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "landfall", &mut script);
-            io::stdout().write_all(&script)?;
-            Ok(())
-        }
+        Command::Man { out } => man::write(out.as_deref()),
+        Command::Completions { shell } => man::print_completions(shell),
     }
 }
 

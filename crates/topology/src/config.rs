@@ -97,7 +97,7 @@ impl Fingerprint {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// The listening address: `127.0.0.1:8686`.
+    /// Where to listen.
     pub address: SocketAddr,
 }
 
@@ -110,17 +110,22 @@ impl Default for ApiConfig {
 }
 
 /// What can be said of the whole, before components are looked at.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Root {
+pub(crate) struct Root {
+    /// The directory of durable buffers; created if missing.
     #[serde(default = "default_data_dir")]
     data_dir: PathBuf,
+    /// Where health and metrics are served.
     #[serde(default)]
     api: ApiConfig,
+    /// What receives events, by name.
     #[serde(default)]
     sources: BTreeMap<String, Map<String, Value>>,
+    /// What changes events or leaves some out, by name.
     #[serde(default)]
     transforms: BTreeMap<String, Map<String, Value>>,
+    /// What lands events, by name.
     #[serde(default)]
     sinks: BTreeMap<String, Map<String, Value>>,
 }

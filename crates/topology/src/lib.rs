@@ -20,6 +20,8 @@
 mod config;
 mod interpolate;
 mod registry;
+mod schema;
+mod settings;
 
 mod build;
 mod fan_out;
@@ -40,4 +42,6 @@ pub use config::{
 pub use disk::decode_record;
 pub use registry::Registry;
 pub use running::RunError;
+pub use schema::{ComponentType, Kind, general_schema};
+pub use settings::{Setting, settings};
 pub use topology::Topology;

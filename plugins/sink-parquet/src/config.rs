@@ -17,6 +17,7 @@ use crate::sink::ParquetSink;
 #[serde(deny_unknown_fields)]
 pub struct ParquetConfig {
     /// Where to land: `s3://bucket/prefix`, `file:///absolute/directory`, or a plain path.
+    #[schemars(example = "./lake")]
     pub uri: String,
     /// Settings of the store, passed to `object_store` as they are (`endpoint`, `region`, `access_key_id`, …).
     #[serde(default, deserialize_with = "string_map")]
@@ -27,8 +28,9 @@ pub struct ParquetConfig {
     #[serde(default, deserialize_with = "string_map")]
     #[schemars(schema_with = "string_map_schema")]
     pub headers: BTreeMap<String, String>,
-    /// The folders of events below `uri`: `events/date={date}`. Fields: `{date}`, `{hour}`, `{event_type}`, `{account_id}`.
+    /// The folders of events below `uri`. Fields: `{date}`, `{hour}`, `{event_type}`, `{account_id}`.
     #[serde(default)]
+    #[schemars(extend("default" = PartitionTemplate::DEFAULT))]
     pub partition: PartitionTemplate,
     /// When a batch is closed and landed.
     #[serde(default)]

@@ -40,6 +40,9 @@ enum Field {
 }
 
 impl PartitionTemplate {
+    /// What is used where none is given.
+    pub(crate) const DEFAULT: &str = "events/date={date}";
+
     /// Writes the folder of `event` to `out`, in place of what is there.
     pub(crate) fn render(&self, event: &AppcuesEvent<'_>, out: &mut String) {
         let account = event.account_id().unwrap_or_default();
@@ -175,6 +178,14 @@ mod tests {
         assert_eq!(day(253_402_300_799_999), "9999-12-31");
         assert_eq!(day(i64::MAX), "9999-12-31");
         assert_eq!(day(i64::MIN), "-009999-01-01");
+    }
+
+    #[test]
+    fn the_default_is_what_is_said_to_be_it() {
+        let body = br#"{"id":"1","name":"appcues:flow_started","timestamp":0}"#;
+        let mut out = String::new();
+        PartitionTemplate::default().render(&AppcuesEvent::parse(body).unwrap(), &mut out);
+        assert_eq!(out, folder(PartitionTemplate::DEFAULT, r#""timestamp":0"#));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::sink::VectorSink;
 #[serde(deny_unknown_fields)]
 pub struct VectorConfig {
     /// The peer's host and port, `vector.example.com:6000`; with `https://` before them TLS is spoken.
+    #[schemars(example = "127.0.0.1:6000")]
     pub address: String,
     /// How requests are compressed: `none`, `gzip` or `zstd`.
     #[serde(default)]

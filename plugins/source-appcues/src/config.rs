@@ -24,21 +24,22 @@ pub use limits::Limits;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppcuesConfig {
-    /// Where to listen: `127.0.0.1:8080`.
+    /// Where to listen.
     pub address: SocketAddr,
-    /// The one path that takes webhooks: `/webhooks/appcues`. A trailing slash or a query string makes no difference.
+    /// The one path that takes webhooks. A trailing slash or a query string makes no difference.
     pub path: String,
     /// A secret that must follow the path: the URL is then `<path>/<token>`, of every account's path too.
     pub path_token: Option<Secret>,
     /// The networks that requests may come from, as `203.0.113.0/24`; empty allows all.
     #[serde(deserialize_with = "networks")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", extend("default" = []))]
     pub allow_networks: Vec<IpNet>,
     /// The networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed.
     #[serde(deserialize_with = "networks")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", extend("default" = []))]
     pub trusted_proxies: Vec<IpNet>,
     /// Keys for one account each, beside or instead of `signature.secrets`, whose events may be of any account.
+    #[schemars(extend("default" = []))]
     pub accounts: Vec<Account>,
     /// A username and password that requests must carry.
     pub auth: Option<Auth>,
@@ -61,14 +62,14 @@ pub struct Signature {
     pub mode: SignatureMode,
     /// The account secret keys. Several during a rotation: any one may match.
     #[serde(deserialize_with = "secrets")]
-    #[schemars(schema_with = "secrets_schema")]
+    #[schemars(schema_with = "secrets_schema", example = ["${APPCUES_WEBHOOK_SECRET}"])]
     pub secrets: Vec<Secret>,
     /// Files with one more secret key each. Line ends behind it do not count. Read again when they change.
     pub secret_files: Vec<PathBuf>,
     /// How far the signed timestamp may be from this machine's clock, in seconds, either way; 0 turns the check off.
     #[serde(deserialize_with = "lenient")]
     pub tolerance_secs: u64,
-    /// Lets a mode other than [`Required`](SignatureMode::Required) pass though nothing else keeps strangers out.
+    /// Lets a mode other than `required` pass though nothing else keeps strangers out.
     #[serde(deserialize_with = "lenient")]
     pub allow_unauthenticated: bool,
 }

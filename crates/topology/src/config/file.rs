@@ -108,7 +108,9 @@ impl Files {
         let mut merged = Map::new();
         for file in &self.0 {
             match file.format.parse(&file.text) {
-                Ok(Value::Object(table)) => {
+                Ok(Value::Object(mut table)) => {
+                    // JSON has no comment for editors to find the schema in.
+                    table.remove("$schema");
                     for path in merge(&mut merged, table) {
                         problems.push(self.twice(&path, file));
                     }
