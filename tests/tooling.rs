@@ -284,3 +284,29 @@ fn every_command_has_a_manual_page_and_completions() {
     assert_eq!(ended.code, Some(1), "{ended}");
     assert!(ended.stderr.contains(nowhere), "{ended}");
 }
+
+#[test]
+fn validate_says_what_there_is_and_what_may_lose_events() {
+    let landfall = landfall();
+    let right = config(SIGNED, "");
+    let validated = |text: &str| {
+        let file = landfall.write("landfall.toml", text);
+        printed(&landfall, &["validate", "--config", file.to_str().unwrap()])
+    };
+    let valid =
+        "the configuration is valid, the ports are free, data_dir and the storage can be written\n";
+    assert_eq!(
+        validated(&right),
+        format!("sources.appcues: appcues\nsinks.lake: parquet of appcues, disk buffer\n{valid}")
+    );
+    let (head, _) = right.split_once("[sinks.lake]").unwrap();
+    let console =
+        "[sinks.screen]\ntype = \"console\"\ninputs = [\"appcues\"]\nbuffer.type = \"memory\"\n";
+    assert_eq!(
+        validated(&format!("{head}{console}")),
+        format!(
+            "sources.appcues: appcues\nsinks.screen: console of appcues, memory buffer\nwarning: sources.appcues: nothing \
+             keeps its events, since its sinks only show them\n{valid}"
+        )
+    );
+}

@@ -105,7 +105,16 @@ Examples:
   landfall verify --secret-env APPCUES_WEBHOOK_SECRET --timestamp 1684439316 --signature 04ae…e7e5 body.json
   landfall verify --secret-file key --timestamp … --signature … --tolerance-secs 0 - <body.json")]
     Verify(Verify),
-    /// Check a configuration: the file, the environment, the ports and whether the storage can be written.
+    /// Check a configuration: the files, the environment, the ports and whether the storage can be written.
+    ///
+    /// Every mistake is told in a line, as FILE:LINE: SETTING: what to do. If there is none, the components are listed, with
+    /// warnings of what may lose events.
+    #[command(after_help = "\
+Examples:
+  landfall validate --config landfall.toml
+  landfall validate --config /etc/landfall/conf.d --no-environment
+
+Exit codes: 0 valid, 78 mistakes")]
     Validate {
         #[command(flatten)]
         config: ConfigFiles,

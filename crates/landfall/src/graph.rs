@@ -20,8 +20,8 @@ pub(crate) fn print(config: &Config, format: GraphFormat) -> anyhow::Result<()> 
 /// What is drawn: a sink's buffer is said at the way to it, since it decides when an event counts as accepted.
 struct Graph<'a> {
     nodes: Vec<Node<'a>>,
-    /// From, to, and what is said at the way. Positions in `nodes`.
-    ways: Vec<(usize, usize, &'static str)>,
+    /// From, to (both by their place in `nodes`), and through which buffer.
+    ways: Vec<(usize, usize, Option<BufferType>)>,
 }
 
 struct Node<'a> {
@@ -51,7 +51,7 @@ impl<'a> Graph<'a> {
         }
         for (id, outer) in &config.transforms {
             let r#type = &outer.r#type;
-            takers.push((nodes.len(), &outer.inputs, ""));
+            takers.push((nodes.len(), &outer.inputs, None));
             nodes.push(Node {
                 id,
                 r#type,
@@ -60,12 +60,8 @@ impl<'a> Graph<'a> {
         }
         let inputs = nodes.len();
         for (id, outer) in &config.sinks {
-            let buffer = match outer.buffer.r#type {
-                BufferType::Disk => "disk",
-                BufferType::Memory => "memory",
-            };
             let r#type = &outer.r#type;
-            takers.push((nodes.len(), &outer.inputs, buffer));
+            takers.push((nodes.len(), &outer.inputs, Some(outer.buffer.r#type)));
             nodes.push(Node {
                 id,
                 r#type,
@@ -97,10 +93,8 @@ impl<'a> Graph<'a> {
             )?;
         }
         for (from, to, buffer) in &self.ways {
-            let label = match *buffer {
-                "" => String::new(),
-                buffer => format!(r#" [label = "{buffer}"]"#),
-            };
+            let label = buffer.map(|buffer| format!(r#" [label = "{buffer}"]"#));
+            let label = label.unwrap_or_default();
             writeln!(out, "  n{from} -> n{to}{label};")?;
         }
         writeln!(out, "}}")
@@ -118,10 +112,9 @@ impl<'a> Graph<'a> {
             writeln!(out, r#"  n{index}{open}"{label}<br/>{type}"{close}"#)?;
         }
         for (from, to, buffer) in &self.ways {
-            let label = match *buffer {
-                "" => String::new(),
-                buffer => format!("|{buffer}|"),
-            };
+            let label = buffer
+                .map(|buffer| format!("|{buffer}|"))
+                .unwrap_or_default();
             writeln!(out, "  n{from} -->{label} n{to}")?;
         }
         Ok(())

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use landfall_core::lenient;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,15 @@ pub enum BufferType {
     Disk,
     /// In memory: a delivery is acknowledged once the sink has landed it.
     Memory,
+}
+
+impl fmt::Display for BufferType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disk => "disk",
+            Self::Memory => "memory",
+        })
+    }
 }
 
 /// What happens to a delivery when the buffer is full.

@@ -3,6 +3,7 @@ mod file;
 mod place;
 mod problem;
 mod read;
+mod warnings;
 mod wiring;
 mod wording;
 
