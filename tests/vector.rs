@@ -7,6 +7,10 @@
     reason = "an unmet expectation is a failed test"
 )]
 
+mod lake;
+
+#[path = "vector/from_vector.rs"]
+mod from_vector;
 #[path = "vector/to_vector.rs"]
 mod to_vector;
 

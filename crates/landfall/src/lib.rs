@@ -61,6 +61,7 @@ use landfall_sink_console::ConsoleConfig;
 use landfall_sink_parquet::ParquetConfig;
 use landfall_sink_vector::VectorConfig as VectorSinkConfig;
 use landfall_source_appcues::AppcuesConfig;
+use landfall_source_vector::VectorConfig as VectorSourceConfig;
 use landfall_topology::{ConfigError, Registry};
 use tracing_subscriber::EnvFilter;
 
@@ -73,6 +74,7 @@ const EXIT_CONFIG: u8 = 78;
 pub fn components() -> Registry {
     Registry::default()
         .source::<AppcuesConfig>("appcues")
+        .source::<VectorSourceConfig>("vector")
         .sink::<ConsoleConfig>("console")
         .sink::<ParquetConfig>("parquet")
         .sink::<VectorSinkConfig>("vector")

@@ -1,5 +1,5 @@
-//! What every source that listens shares: the socket, who may connect, TLS from files that are followed, and a bounded
-//! number of connections of which the idle give way.
+//! What every source that listens shares: the socket, who may connect, TLS from files that are followed, a bounded number
+//! of connections of which the idle give way, and refusals that are told now and then.
 //!
 //! ```text
 //! bind ─▶ accept ─▶ Slots::take ─▶ Handshake::accept (Tls) ─▶ the source's own protocol
@@ -15,12 +15,14 @@
 //! ```
 
 mod networks;
+mod refusals;
 mod slots;
 mod socket;
 mod tls;
 mod watch;
 
 pub use networks::{is_everywhere, networks};
+pub use refusals::Refusals;
 pub use slots::{Slot, Slots, Working};
 pub use socket::{bind, most_connections};
 pub use tls::{Handshake, Tls};

@@ -153,7 +153,7 @@ impl Http {
             End::Ours(rejection) => (pace.phase().0 == Phase::Head).then_some(rejection),
         };
         if let Some(rejection) = refusal {
-            self.endpoint.refusals().note(rejection, Some(peer));
+            self.endpoint.note(rejection, Some(peer));
         }
         let closed = timeout(DISCARD_TIME, close(stream, refusal));
         tokio::select! {

@@ -11,7 +11,7 @@ use http_body::Body;
 use landfall_core::{
     Ack, BuildError, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp,
 };
-use landfall_listen::Slots;
+use landfall_listen::{Refusals, Slots};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -20,7 +20,6 @@ use crate::answer::{Rejection, ResponseBody, accepted};
 use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
 use crate::gate::{Admitted, Gate};
 use crate::pace::Pace;
-use crate::refusals::Refusals;
 
 /// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
 ///
@@ -96,8 +95,14 @@ impl Endpoint {
         rejection: Rejection,
         peer: Option<SocketAddr>,
     ) -> Response<ResponseBody> {
-        self.0.refusals.note(rejection, peer);
+        self.note(rejection, peer);
         rejection.response()
+    }
+
+    /// Counts a refusal and tells it.
+    pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
+        let refusals = &self.0.refusals;
+        refusals.tell(rejection.code(), &rejection.remedy(), peer);
     }
 
     /// Where refusals are counted and told.

@@ -57,7 +57,6 @@ mod wire;
 mod answer;
 mod body;
 mod endpoint;
-mod refusals;
 mod service;
 
 mod access;

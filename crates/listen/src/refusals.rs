@@ -1,42 +1,43 @@
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::answer::Rejection;
 
 /// How long a refusal with the same code is not told again.
 const QUIET_TIME: Duration = Duration::from_secs(10);
 
 /// Counts every refusal, and tells the operator of each kind from time to time.
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<&'static str, Told>>);
+pub struct Refusals(Mutex<HashMap<&'static str, Told>>);
 
 struct Told {
     at: Instant,
     left_out: u64,
 }
 
-impl Refusals {
-    pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
-        self.tell(rejection.code(), &rejection.remedy(), peer);
+impl fmt::Debug for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refusals")
     }
+}
 
+impl Refusals {
     /// Of whoever came as far as a connection only.
-    pub(crate) fn note_handshake(&self, error: &io::Error, peer: SocketAddr) {
+    pub fn note_handshake(&self, error: &io::Error, peer: SocketAddr) {
         let why = format_args!("no TLS connection: {error}");
         self.tell("tls_failed", &why, Some(peer));
     }
 
     /// Of whoever did not come as far as that, since this machine lacks something.
-    pub(crate) fn note_accept(&self, error: &io::Error) {
+    pub fn note_accept(&self, error: &io::Error) {
         let why = format_args!("cannot accept a connection: {error}");
         self.tell("accept_failed", &why, None);
     }
 
-    fn tell(&self, code: &'static str, why: &dyn Display, peer: Option<SocketAddr>) {
+    /// Notes a refusal with `code`, a name of a bounded set, and what is to be mended.
+    pub fn tell(&self, code: &'static str, why: &dyn Display, peer: Option<SocketAddr>) {
         metrics::counter!("component_errors_total", "error_code" => code).increment(1);
         if let Some(left_out) = self.is_due(code, Instant::now()) {
             let peer = peer.map(tracing::field::display);

@@ -1,0 +1,196 @@
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use landfall_core::{BuildError, DeliverySender, Shutdown, Source, SourceContext, SourceError};
+use landfall_listen::{Handshake, Slot, Slots, bind, most_connections};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::VectorConfig;
+use crate::service::Service;
+
+/// How long requests may wait for their acknowledgement once the service stops.
+const DRAIN_TIME: Duration = Duration::from_secs(4);
+
+/// After an error of `accept` (no file descriptors left), wait for some connections to close.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The calls of one connection that are answered at a time.
+const MAX_STREAMS: u32 = 100;
+/// How much of their requests may be on its way: enough for a fast sender.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const MAX_HEADERS: u32 = 16 * 1024;
+
+/// How often a silent client is asked whether it is still there, and how long it may take to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The gRPC source: a bound socket that is ready to run.
+#[derive(Debug)]
+pub struct VectorSource {
+    id: String,
+    config: VectorConfig,
+    tls: Option<Handshake>,
+    listener: std::net::TcpListener,
+}
+
+impl VectorSource {
+    /// Listens as `config` says. Connections queue from here on and are served once the source runs.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the address cannot be listened on, or a file of the configuration cannot be used.
+    pub fn listen(config: &VectorConfig, context: &SourceContext) -> Result<Self, BuildError> {
+        Ok(Self {
+            id: context.id.clone(),
+            tls: config.handshake()?,
+            listener: bind(&context.listeners, config.address)?,
+            config: config.clone(),
+        })
+    }
+}
+
+#[async_trait]
+impl Source for VectorSource {
+    async fn run(
+        self: Box<Self>,
+        out: DeliverySender,
+        mut shutdown: Shutdown,
+    ) -> Result<(), SourceError> {
+        let listener = TcpListener::from_std(self.listener)
+            .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
+        let address = listener.local_addr().unwrap_or(self.config.address);
+        let protocol = if self.tls.is_some() {
+            "gRPC over TLS"
+        } else {
+            "gRPC"
+        };
+        tracing::info!("events of a Vector are received on {address} ({protocol})");
+        let service = Arc::new(Service::new(&self.id, &self.config, out));
+        let limit = self.config.limits.max_connections;
+        let connections = Slots::new(limit.min(most_connections()), "open_vector_connections");
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = async {
+                let (stream, peer) = listener.accept().await?;
+                // Only now, since it may cost another its slot. While all are at work, the others queue in the kernel.
+                Ok::<_, io::Error>((stream, peer, connections.take().await))
+            };
+            let accepted = tokio::select! {
+                accepted = accepted => accepted,
+                () = shutdown.wait() => break,
+            };
+            let (stream, peer, slot) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    service.refusals().note_accept(&error);
+                    connections.evict();
+                    sleep(ACCEPT_BACKOFF).await;
+                    continue;
+                }
+            };
+            while tasks.try_join_next().is_some() {}
+            let client = peer.ip().to_canonical();
+            let allowed = &self.config.allow_networks;
+            if !allowed.is_empty() && !allowed.iter().any(|network| network.contains(&client)) {
+                let why = "the client's address is in none of allow_networks";
+                service
+                    .refusals()
+                    .tell("network_not_allowed", &why, Some(peer));
+                continue;
+            }
+            let (service, tls) = (Arc::clone(&service), self.tls.clone());
+            tasks.spawn(serve(service, tls, stream, peer, slot, shutdown.clone()));
+        }
+        drop(listener);
+        if !shutdown.has_successor() {
+            service.stop();
+        }
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(DRAIN_TIME, all).await.is_err() {
+            tracing::warn!("some calls were not answered in time; their senders send them again");
+        }
+        tasks.shutdown().await;
+        Ok(())
+    }
+}
+
+/// Serves one connection until either side ends it, its slot is lost, or the service stops and its last call is answered.
+async fn serve(
+    service: Arc<Service>,
+    tls: Option<Handshake>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: Slot,
+    mut stopping: Shutdown,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let Some(tls) = tls else {
+        return speak(service, stream, peer, slot, stopping).await;
+    };
+    let stream = tokio::select! {
+        stream = tls.accept(stream) => stream,
+        () = slot.evicted() => return,
+        () = stopping.wait_without_successor() => return,
+    };
+    match stream {
+        Ok(stream) => speak(service, stream, peer, slot, stopping).await,
+        Err(error) => service.refusals().note_handshake(&error, peer),
+    }
+}
+
+async fn speak(
+    service: Arc<Service>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: SocketAddr,
+    slot: Slot,
+    mut stopping: Shutdown,
+) {
+    let slot = Arc::new(slot);
+    let of_calls = Arc::clone(&slot);
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let service = Arc::clone(&service);
+        let working = of_calls.begin();
+        async move {
+            // Without it the connection is about to be closed for another, which the client sees as a broken one.
+            let answer = service.answer(request, peer).await;
+            drop(working);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADERS);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
+    let mut is_leaving = false;
+    loop {
+        tokio::select! {
+            // How it ends is the client's affair: it knows what was not answered.
+            _ = connection.as_mut() => return,
+            () = slot.evicted() => return,
+            () = stopping.wait(), if !is_leaving => {
+                is_leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

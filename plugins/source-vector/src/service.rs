@@ -1,0 +1,286 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::body::Incoming;
+use landfall_core::{Ack, Delivery, DeliverySender, Outcome, Refusal};
+use landfall_listen::Refusals;
+use landfall_vector_proto::{
+    self as proto, Code, Compression, HEALTH_CHECK, HealthCheckResponse, PUSH_EVENTS,
+    PushEventsResponse, ServingStatus, Status, frame,
+};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::BodyRule;
+use crate::config::{Limits, VectorConfig};
+use crate::read::{Read, Reader};
+
+/// The body of an answer: a frame and its trailers, or nothing.
+pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Answers the calls of all connections.
+pub(crate) struct Service {
+    id: String,
+    reader: Reader,
+    limits: Limits,
+    requests: Semaphore,
+    out: DeliverySender,
+    refusals: Refusals,
+    is_stopping: AtomicBool,
+}
+
+/// Why a call is not answered OK.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// A name for metrics, of a bounded set.
+    code: &'static str,
+    status: Status,
+}
+
+impl Refused {
+    pub(crate) fn new(code: &'static str, status: Status) -> Self {
+        Self { code, status }
+    }
+
+    fn unavailable(code: &'static str, problem: &str) -> Self {
+        Self::new(code, Status::new(Code::Unavailable, problem))
+    }
+
+    pub(crate) fn overloaded() -> Self {
+        Self::unavailable(
+            "overloaded",
+            "more comes at a time than limits.max_requests and limits.max_bytes_in_flight allow",
+        )
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self::unavailable("draining", "the service is stopping")
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let mut status = Status::too_large(limit);
+        status.message +=
+            "; raise limits.max_message_bytes here, or lower batch.max_events of the sender";
+        Self::new("message_too_large", status)
+    }
+}
+
+impl Service {
+    pub(crate) fn new(id: &str, config: &VectorConfig, out: DeliverySender) -> Self {
+        let limits = config.limits.clone();
+        Self {
+            id: id.to_owned(),
+            reader: Reader {
+                rule: BodyRule::new(&config.body_field, &config.except_fields),
+                limit: limits.max_message_bytes,
+                timeout: Duration::from_secs(limits.read_timeout_secs),
+                memory: Arc::new(Semaphore::new(limits.max_bytes_in_flight)),
+            },
+            requests: Semaphore::new(limits.max_requests),
+            limits,
+            out,
+            refusals: Refusals::default(),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Where what goes wrong is counted and told.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// From now on every new call is answered UNAVAILABLE.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers one call. OK comes only after every event was acknowledged as durable.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<AnswerBody> {
+        let (head, body) = request.into_parts();
+        let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let prefix = proto::CONTENT_TYPE.as_bytes();
+        if !content_type.is_some_and(|content_type| content_type.starts_with(prefix)) {
+            return no_grpc();
+        }
+        let answered = match head.uri.path() {
+            PUSH_EVENTS => self.push(&head.headers, body).await,
+            HEALTH_CHECK => Ok(self.health()),
+            _ => {
+                let status = Status::new(Code::Unimplemented, "there is no such method");
+                Err(Refused::new("method_unknown", status))
+            }
+        };
+        match answered {
+            Ok(frame) => ok(frame),
+            Err(Refused { code, status }) => {
+                self.refusals.tell(code, &status.message, Some(peer));
+                refused(&status)
+            }
+        }
+    }
+
+    fn health(&self) -> Bytes {
+        let status = if self.is_stopping.load(Ordering::Relaxed) {
+            ServingStatus::NotServing
+        } else {
+            ServingStatus::Serving
+        };
+        let status = status.into();
+        uncompressed(&HealthCheckResponse { status })
+    }
+
+    async fn push(&self, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Refused> {
+        if self.is_stopping.load(Ordering::Relaxed) {
+            return Err(Refused::stopping());
+        }
+        let permit = self.requests.try_acquire();
+        let _permit = permit.map_err(|_| Refused::overloaded())?;
+        let mut read = self.reader.read(headers, body).await?;
+        self.deliver(&mut read).await?;
+        // What can be taken is safe by now. The rest never can be: Vector must not send it again without end.
+        self.reject(&read)?;
+        Ok(uncompressed(&PushEventsResponse {}))
+    }
+
+    /// Makes the events of `read` durable, all of them.
+    async fn deliver(&self, read: &mut Read) -> Result<(), Refused> {
+        let events = std::mem::take(&mut read.events);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let count = events.len() as u64;
+        let (mut ack, answer) = Ack::channel();
+        // The events may wait for longer than the request does.
+        ack.hold(read.reserved.take());
+        let delivered = async {
+            self.out.send(Delivery::new(events, ack)).await;
+            answer.await
+        };
+        let limit = Duration::from_secs(self.limits.ack_timeout_secs);
+        match timeout(limit, delivered).await {
+            Ok(Outcome::Durable) => {
+                metrics::counter!("component_received_events_total", "component_id" => self.id.clone())
+                    .increment(count);
+                Ok(())
+            }
+            Ok(Outcome::Refused(Refusal::Full)) => {
+                Err(Refused::unavailable("full", "the buffer is full"))
+            }
+            Ok(Outcome::Refused(Refusal::TooLarge)) => Err(Refused::new(
+                "too_large_for_buffer",
+                Status::new(
+                    Code::DataLoss,
+                    "an event is larger than the buffer can take",
+                ),
+            )),
+            Ok(Outcome::Refused(_)) | Err(_) => Err(Refused::unavailable(
+                "not_durable",
+                "the events could not be made durable",
+            )),
+        }
+    }
+
+    fn reject(&self, read: &Read) -> Result<(), Refused> {
+        let rejected = [
+            (
+                read.metrics,
+                "metric_not_taken",
+                Code::InvalidArgument,
+                "metrics are not taken, only logs",
+            ),
+            (
+                read.traces,
+                "trace_not_taken",
+                Code::InvalidArgument,
+                "traces are not taken, only logs",
+            ),
+            (
+                read.unknown,
+                "event_unknown",
+                Code::DataLoss,
+                "events of a newer protocol cannot be read",
+            ),
+            (
+                read.too_large,
+                "event_too_large",
+                Code::DataLoss,
+                "events are larger than 15 MiB",
+            ),
+        ];
+        let rejected: Vec<_> = rejected
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .collect();
+        for (count, reason, ..) in &rejected {
+            metrics::counter!(
+                "component_discarded_events_total",
+                "component_id" => self.id.clone(),
+                "intentional" => "false",
+                "reason" => *reason
+            )
+            .increment(*count);
+        }
+        match rejected.first() {
+            None => Ok(()),
+            Some((_, reason, code, problem)) => {
+                let message = format!("{problem}; all others of this request are safe");
+                Err(Refused::new(reason, Status::new(*code, message)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn uncompressed(message: &impl prost::Message) -> Bytes {
+    // Only compressors fail.
+    frame::encode(message, Compression::None).unwrap_or_default()
+}
+
+/// The answer to what only a call by mistake is.
+fn no_grpc() -> Response<AnswerBody> {
+    let mut response = Response::new(Empty::new().boxed_unsync());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+}
+
+fn ok(frame: Bytes) -> Response<AnswerBody> {
+    let trailers = Status::new(Code::Ok, "").headers();
+    let body = Full::new(frame).with_trailers(ready(Some(Ok(trailers))));
+    let mut response = Response::new(body.boxed_unsync());
+    add_common(response.headers_mut());
+    response
+}
+
+fn refused(status: &Status) -> Response<AnswerBody> {
+    let mut response = Response::new(Empty::new().boxed_unsync());
+    *response.headers_mut() = status.headers();
+    add_common(response.headers_mut());
+    response
+}
+
+fn add_common(headers: &mut HeaderMap) {
+    let content_type = HeaderValue::from_static(proto::CONTENT_TYPE);
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(frame::ACCEPT_ENCODING, frame::ACCEPTED);
+}
