@@ -7,23 +7,29 @@ use std::io::{self, Write as _, stdout};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use landfall_appcues::NotAnEvent;
+use landfall_appcues::{AppcuesEvent, NotAnEvent};
+use landfall_core::Event;
 use landfall_journal::{export, inspect};
 use landfall_sink_parquet::{Backfill, Copies, ParquetConfig, Pushed};
-use landfall_topology::{Config, decode_record};
+use landfall_topology::{Chain, Config, decode_record};
+
+use crate::cli;
 
 /// A backfill of a configured sink, which no other can disturb while it lives.
 pub(crate) struct Opened {
     pub(crate) backfill: Backfill,
+    /// What stands before the sink: nothing may pass it by.
+    chain: Chain,
     _lock: File,
 }
 
-/// Opens the lake of the sink named `sink`, or of the only one that lands Parquet files.
+/// Opens `lake`, or the only one that the configuration has.
 pub(crate) async fn open(
     config: &Config,
-    sink: Option<&str>,
+    lake: &cli::Lake,
     copies: Copies,
 ) -> anyhow::Result<Opened> {
+    let sink = lake.sink.as_deref();
     let mut lakes = config.sinks.iter().filter_map(|(id, outer)| {
         let settings = (&*outer.config as &dyn Any).downcast_ref::<ParquetConfig>()?;
         sink.is_none_or(|name| name == id).then_some((id, settings))
@@ -34,13 +40,66 @@ pub(crate) async fn open(
         (None, _, Some(name)) => bail!("there is no sink \"{name}\" that lands Parquet files"),
         (None, _, None) => bail!("no sink lands Parquet files"),
     };
+    let chain = chain(config, id, lake.through.as_deref())?;
     let lock = lock(&config.data_dir)?;
     let mut backfill = Backfill::open(settings, copies).await?;
     expect_journal(&mut backfill, &config.data_dir.join(id))?;
     Ok(Opened {
         backfill,
+        chain,
         _lock: lock,
     })
+}
+
+/// The transforms before the sink, which must be the same on all ways that `through` allows.
+fn chain(config: &Config, sink: &str, through: Option<&str>) -> anyhow::Result<Chain> {
+    let all = config.ways_to(sink);
+    let shown = || -> String {
+        all.iter()
+            .map(|way| format!("\n  {way} -> {sink}"))
+            .collect()
+    };
+    let mut ways = all.clone();
+    if let Some(name) = through {
+        ways.retain(|way| way.leads_through(name));
+        // What the sink itself names is meant before what lies further off.
+        if ways.iter().any(|way| way.input() == name) {
+            ways.retain(|way| way.input() == name);
+        }
+    }
+    let Some(way) = ways.first() else {
+        bail!(
+            "no way to the sink leads through \"{}\":{}",
+            through.unwrap_or_default(),
+            shown()
+        );
+    };
+    if ways.iter().any(|other| other.transforms != way.transforms) {
+        bail!(
+            "events reach the sink through different transforms; choose a way with --through and a name that is on it alone:{}",
+            shown()
+        );
+    }
+    Ok(config.chain(way)?)
+}
+
+impl Opened {
+    /// Does with `event` what the transforms before the sink do, and lands it with the next batch unless it has a copy.
+    /// `None` if it is left out on purpose.
+    pub(crate) async fn push(
+        &mut self,
+        event: Event,
+    ) -> anyhow::Result<Option<Result<Pushed, NotAnEvent>>> {
+        let body = event.body.clone();
+        let Some(event) = self.chain.transform(event) else {
+            return Ok(None);
+        };
+        let pushed = self.backfill.push(&event).await?;
+        // Why it is no event can be told from what it was before a transform withheld it.
+        Ok(Some(pushed.map_err(|reason| {
+            AppcuesEvent::parse(&body).err().unwrap_or(reason)
+        })))
+    }
 }
 
 /// Passes over copies of what the service has accepted for the sink and not landed yet: it is no less there. The service may
@@ -83,6 +142,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 pub(crate) struct Report {
     landed: u64,
     copies: u64,
+    left_out: u64,
     /// How many bodies are no event and where the first few are, by reason.
     broken: BTreeMap<&'static str, (u64, Vec<String>)>,
 }
@@ -90,11 +150,16 @@ pub(crate) struct Report {
 impl Report {
     const SHOWN_PLACES: usize = 3;
 
-    pub(crate) fn add(&mut self, pushed: Result<Pushed, NotAnEvent>, place: impl Fn() -> String) {
+    pub(crate) fn add(
+        &mut self,
+        pushed: Option<Result<Pushed, NotAnEvent>>,
+        place: impl Fn() -> String,
+    ) {
         match pushed {
-            Ok(Pushed::Taken) => self.landed += 1,
-            Ok(Pushed::Copy) => self.copies += 1,
-            Err(reason) => self.add_broken(reason.reason(), place),
+            Some(Ok(Pushed::Taken)) => self.landed += 1,
+            Some(Ok(Pushed::Copy)) => self.copies += 1,
+            Some(Err(reason)) => self.add_broken(reason.reason(), place),
+            None => self.left_out += 1,
         }
     }
 
@@ -118,6 +183,13 @@ impl Report {
             "passed over      {} of which a copy has landed or will",
             self.copies
         )?;
+        if self.left_out > 0 {
+            writeln!(
+                out,
+                "left out         {} by the transforms before the sink",
+                self.left_out
+            )?;
+        }
         for (reason, (count, places)) in &self.broken {
             let places = places.join(", ");
             let more = if *count > Self::SHOWN_PLACES as u64 {

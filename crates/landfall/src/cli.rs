@@ -198,9 +198,8 @@ Exit codes: 0 all landed or passed over, 1 some lines are no events (they are na
         /// Exports; each may be plain, gzip or zip.
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// The sink whose lake is meant, where several are configured.
-        #[arg(long)]
-        sink: Option<String>,
+        #[command(flatten)]
+        lake: Lake,
     },
     /// Read what is in the lake's quarantine once more, and land what is an event to this version.
     ///
@@ -217,9 +216,8 @@ Exit codes: 0 all files were read, 1 some cannot be (they are named)")]
         /// The quarantine, which is all that can be replayed.
         #[arg(long, required = true)]
         quarantine: bool,
-        /// The sink whose lake is meant, where several are configured.
-        #[arg(long)]
-        sink: Option<String>,
+        #[command(flatten)]
+        lake: Lake,
     },
     /// Look into a journal: the durable buffer of a sink, in data_dir/SINK.
     #[command(subcommand)]
@@ -276,6 +274,18 @@ pub(crate) enum Journal {
         /// The journal's directory, such as landfall-data/lake.
         dir: PathBuf,
     },
+}
+
+/// The lake that `import` and `replay` land in, and what stands before it.
+#[derive(Args, Debug)]
+pub(crate) struct Lake {
+    /// The sink whose lake is meant, where several are configured.
+    #[arg(long)]
+    pub(crate) sink: Option<String>,
+    /// The source or transform through which the way to the sink leads, where events take different ways to it. The transforms
+    /// on that way do with these events what they do with those of the service.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) through: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use zip::ZipArchive;
 
 use crate::backfill::{self, Report};
+use crate::cli;
 
 /// No event is as long; what is longer is no export.
 const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
@@ -39,11 +40,11 @@ struct Line {
 }
 
 pub(crate) async fn import(
-    config: Config,
-    sink: Option<&str>,
+    config: &Config,
+    lake: &cli::Lake,
     files: Vec<PathBuf>,
 ) -> anyhow::Result<()> {
-    let mut opened = backfill::open(&config, sink, Copies::SameType).await?;
+    let mut opened = backfill::open(config, lake, Copies::SameType).await?;
     let mut size = 0;
     for file in &files {
         let metadata = file.metadata();
@@ -78,7 +79,7 @@ pub(crate) async fn import(
             }
             let body = export_to_body(text).into_owned();
             let event = Event::new(Timestamp::now(), body);
-            report.add(opened.backfill.push(&event).await?, place);
+            report.add(opened.push(event).await?, place);
         }
     }
     // Before the end is reported: what was read until a file broke off is worth landing too.

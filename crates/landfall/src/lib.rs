@@ -63,6 +63,8 @@ use landfall_sink_vector::VectorConfig as VectorSinkConfig;
 use landfall_source_appcues::AppcuesConfig;
 use landfall_source_vector::VectorConfig as VectorSourceConfig;
 use landfall_topology::{ConfigError, Registry};
+use landfall_transform_filter::FilterConfig;
+use landfall_transform_redact::RedactConfig;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, ConfigFiles, Journal};
@@ -75,6 +77,8 @@ pub fn components() -> Registry {
     Registry::default()
         .source::<AppcuesConfig>("appcues")
         .source::<VectorSourceConfig>("vector")
+        .transform::<FilterConfig>("filter")
+        .transform::<RedactConfig>("redact")
         .sink::<ConsoleConfig>("console")
         .sink::<ParquetConfig>("parquet")
         .sink::<VectorSinkConfig>("vector")
@@ -145,10 +149,10 @@ async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
         Command::Import {
             config,
             files,
-            sink,
-        } => import::import(load(config)?, sink.as_deref(), files).await,
-        Command::Replay { config, sink, .. } => {
-            replay::replay_quarantine(load(config)?, sink.as_deref()).await
+            lake,
+        } => import::import(&load(config)?, &lake, files).await,
+        Command::Replay { config, lake, .. } => {
+            replay::replay_quarantine(&load(config)?, &lake).await
         }
         Command::Journal(Journal::Inspect { dir }) => journal::print_inspection(&dir),
         Command::Journal(Journal::Export { dir }) => journal::write_export(&dir),

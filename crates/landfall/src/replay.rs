@@ -7,9 +7,10 @@ use landfall_sink_parquet::Copies;
 use landfall_topology::Config;
 
 use crate::backfill::{self, Report};
+use crate::cli;
 
-pub(crate) async fn replay_quarantine(config: Config, sink: Option<&str>) -> anyhow::Result<()> {
-    let mut opened = backfill::open(&config, sink, Copies::SameBytes).await?;
+pub(crate) async fn replay_quarantine(config: &Config, lake: &cli::Lake) -> anyhow::Result<()> {
+    let mut opened = backfill::open(config, lake, Copies::SameBytes).await?;
     let files = opened.backfill.quarantine_files().await?;
     let progress = ProgressBar::new(files.len() as u64);
     let mut report = Report::default();
@@ -26,7 +27,7 @@ pub(crate) async fn replay_quarantine(config: Config, sink: Option<&str>) -> any
         };
         for (row, quarantined) in bodies.into_iter().enumerate() {
             let event = Event::new(quarantined.received_at, quarantined.body);
-            let pushed = opened.backfill.push(&event).await?;
+            let pushed = opened.push(event).await?;
             report.add(pushed, || format!("{file} row {row}"));
         }
     }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::BufferType;
 use crate::config::{Config, ConfigError, SinkOuter};
+use crate::counted::Counted;
 use crate::disk::{DiskBuffer, is_journal};
 use crate::running::Running;
 
@@ -57,7 +58,10 @@ impl Built {
         }
         for (id, outer) in &config.transforms {
             match outer.config.build() {
-                Ok(transform) => drop(built.transforms.insert(id.clone(), transform)),
+                Ok(transform) => {
+                    let counted = Arc::new(Counted::new(id, transform));
+                    built.transforms.insert(id.clone(), counted);
+                }
                 Err(error) => problems.push(format!("transforms.{id}: {error}")),
             }
         }

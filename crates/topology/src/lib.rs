@@ -24,9 +24,11 @@ mod schema;
 mod settings;
 
 mod build;
+mod counted;
 mod fan_out;
 mod running;
 mod topology;
+mod way;
 
 mod buffer;
 mod disk;
@@ -45,3 +47,4 @@ pub use running::RunError;
 pub use schema::{ComponentType, Kind, general_schema};
 pub use settings::{Setting, settings};
 pub use topology::Topology;
+pub use way::{Chain, Way};
