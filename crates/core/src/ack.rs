@@ -43,7 +43,7 @@ pub struct Ack {
 
 enum Reply {
     Channel(oneshot::Sender<Outcome>),
-    Callback(Box<dyn FnOnce(Outcome) + Send>),
+    Callback(Box<dyn FnOnce(Outcome) + Send + Sync>),
     Part(Part),
 }
 
@@ -55,7 +55,7 @@ impl Ack {
     }
 
     /// An acknowledgement that calls `answered` exactly once. The callback must not block.
-    pub fn callback(answered: impl FnOnce(Outcome) + Send + 'static) -> Self {
+    pub fn callback(answered: impl FnOnce(Outcome) + Send + Sync + 'static) -> Self {
         Self::new(Reply::Callback(Box::new(answered)))
     }
 
