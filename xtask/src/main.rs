@@ -2,6 +2,7 @@
 
 mod bench;
 mod chart;
+mod deps;
 mod fuzz;
 mod services;
 mod step;
@@ -43,6 +44,8 @@ enum XtaskCommand {
     },
     /// Draw the README's chart anew: made-up traffic, landed and asked through the views
     Chart,
+    /// Compare what each way of embedding pulls in with the table in docs/embedding.md
+    Deps,
     /// What the tests need beside Rust
     #[command(subcommand)]
     Services(ServicesCommand),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
             fuzz::run_long(target.as_deref(), Duration::from_secs(seconds))
         }
         XtaskCommand::Chart => chart::draw(),
+        XtaskCommand::Deps => deps::check(),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
         XtaskCommand::Services(ServicesCommand::Start) => services::start(),
     };

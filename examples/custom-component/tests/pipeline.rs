@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use axum::http::StatusCode;
 use landfall_appcues::SAMPLES;
 use landfall_testkit::{
-    Instance, Landfall, Request, SIGNED, Signal, files_below, free_address, python,
+    Instance, Landfall, Request, SIGNED, Signal, files_below, free_address, python, workspace_root,
 };
 
 use crate::receiver::{Receiver, Taken};
@@ -175,4 +175,12 @@ fn what_is_wrong_with_the_settings_is_said_as_for_all_other_components() {
     ] {
         assert!(invalid.stderr.contains(problem), "{invalid}");
     }
+}
+
+#[test]
+fn the_configuration_beside_the_example_is_valid() {
+    let config = workspace_root().join("examples/custom-component/landfall.toml");
+    let config = config.display().to_string();
+    let valid = landfall().run(["validate", "--no-environment", "--config", &config]);
+    assert_eq!(valid.code, Some(0), "{valid}");
 }
