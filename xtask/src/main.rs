@@ -3,6 +3,7 @@
 mod bench;
 mod chart;
 mod deps;
+mod docs;
 mod fuzz;
 mod services;
 mod step;
@@ -42,6 +43,12 @@ enum XtaskCommand {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Write the parts of docs/ and examples/ that follow from the code: tables of options, columns and event types, the schema
+    Docs {
+        /// Only say whether they are as they should be, which `cargo xtask test` does too
+        #[arg(long)]
+        check: bool,
+    },
     /// Draw the README's chart anew: made-up traffic, landed and asked through the views
     Chart,
     /// Compare what each way of embedding pulls in with the table in docs/embedding.md
@@ -69,6 +76,7 @@ fn main() -> ExitCode {
         XtaskCommand::Fuzz { target, seconds } => {
             fuzz::run_long(target.as_deref(), Duration::from_secs(seconds))
         }
+        XtaskCommand::Docs { check } => docs::write(check),
         XtaskCommand::Chart => chart::draw(),
         XtaskCommand::Deps => deps::check(),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),

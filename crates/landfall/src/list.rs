@@ -1,6 +1,6 @@
 use std::io::{self, Write as _};
 
-use landfall_topology::{Registry, settings};
+use landfall_topology::{Registry, general_schema, settings};
 use serde_json::{Value, json};
 
 use crate::cli::ListFormat;
@@ -22,7 +22,7 @@ pub(crate) fn print(registry: &Registry, format: ListFormat) -> anyhow::Result<(
             }
         }
         ListFormat::Json => {
-            let types = types.iter().map(|r#type| {
+            let components = types.iter().map(|r#type| {
                 json!({
                     "kind": r#type.kind.table().trim_end_matches('s'),
                     "type": r#type.name,
@@ -30,8 +30,11 @@ pub(crate) fn print(registry: &Registry, format: ListFormat) -> anyhow::Result<(
                     "options": settings(&r#type.schema),
                 })
             });
-            let types: Value = types.collect();
-            writeln!(io::stdout(), "{types:#}")?;
+            let all = json!({
+                "components": components.collect::<Value>(),
+                "options": settings(&general_schema()),
+            });
+            writeln!(io::stdout(), "{all:#}")?;
         }
     }
     Ok(())

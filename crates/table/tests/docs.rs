@@ -20,7 +20,7 @@ fn is_page(name: &str, text: &str) {
     }
     assert!(
         fs::read_to_string(&page).is_ok_and(|page| page == text),
-        "docs/{name} is not what the code says; `{BLESS}=1 cargo test -p landfall-table --test docs` writes it"
+        "docs/{name} is not what the code says; `cargo xtask docs` writes it"
     );
 }
 

@@ -10,12 +10,12 @@ use crate::config::Problem;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BufferConfig {
-    /// Where deliveries are held.
+    /// Where events are held until the sink has landed them.
     pub r#type: BufferType,
-    /// How much a disk buffer may hold, in bytes.
+    /// How much a disk buffer may hold, in bytes, at least 1048576.
     #[serde(deserialize_with = "lenient")]
     pub max_size: u64,
-    /// What happens to a delivery when the buffer is full.
+    /// What happens to an event when the buffer is full.
     pub when_full: WhenFull,
 }
 
@@ -23,9 +23,9 @@ pub struct BufferConfig {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BufferType {
-    /// On disk: a delivery is acknowledged once it is fsynced.
+    /// An event is accepted once it is on disk and fsynced.
     Disk,
-    /// In memory: a delivery is acknowledged once the sink has landed it.
+    /// An event is accepted once the sink has landed it.
     Memory,
 }
 

@@ -28,30 +28,37 @@ pub struct Setting {
 /// All settings of `schema`, those in tables within it included.
 pub fn settings(schema: &Value) -> Vec<Setting> {
     let mut settings = Vec::new();
-    add_settings(schema, "", &mut settings);
+    add_settings(schema, "", &Value::Null, &mut settings);
     settings
 }
 
-fn add_settings(schema: &Value, parent: &str, settings: &mut Vec<Setting>) {
+/// Adds the settings of a table, of which `example` is one if it is any.
+fn add_settings(schema: &Value, parent: &str, example: &Value, settings: &mut Vec<Setting>) {
     let required = schema["required"].as_array();
     for (key, property) in schema["properties"].as_object().into_iter().flatten() {
         let name = format!("{parent}{key}");
         let is_required = required.is_some_and(|required| required.iter().any(|name| name == key));
         let what = without_null(property);
+        let example = property["examples"].get(0).unwrap_or(&example[key]);
         // A table that is always there is only the place of what it holds.
         if what.get("properties").is_none() || is_nullable(property) {
             settings.push(Setting {
                 is_required,
                 r#type: type_of(what),
                 default: property.get("default").cloned(),
-                example: property["examples"].get(0).cloned(),
+                example: Some(example).filter(|example| !example.is_null()).cloned(),
                 description: description(property, what),
                 choices: choices(what),
                 name: name.clone(),
             });
         }
-        add_settings(what, &format!("{name}."), settings);
-        add_settings(&what["items"], &format!("{name}[]."), settings);
+        add_settings(what, &format!("{name}."), example, settings);
+        add_settings(
+            &what["items"],
+            &format!("{name}[]."),
+            &Value::Null,
+            settings,
+        );
         for variant in what["oneOf"].as_array().into_iter().flatten() {
             add_variant(variant, &format!("{name}."), settings);
         }
@@ -61,8 +68,14 @@ fn add_settings(schema: &Value, parent: &str, settings: &mut Vec<Setting>) {
 /// Adds the settings of one of several forms that a table can have; those that it shares with the others are there already.
 fn add_variant(variant: &Value, parent: &str, settings: &mut Vec<Setting>) {
     let mut of_variant = Vec::new();
-    add_settings(variant, parent, &mut of_variant);
-    for setting in of_variant {
+    add_settings(variant, parent, &Value::Null, &mut of_variant);
+    for mut setting in of_variant {
+        // What tells the forms apart means what the form is.
+        for (_, meaning) in &mut setting.choices {
+            if meaning.is_empty() {
+                *meaning = description(variant, variant);
+            }
+        }
         match settings.iter_mut().find(|known| known.name == setting.name) {
             Some(known) => known.choices.extend(setting.choices),
             None => settings.push(setting),
@@ -101,6 +114,7 @@ fn type_of(schema: &Value) -> String {
         ["string"] if schema["writeOnly"] == true => "secret".to_owned(),
         ["array"] => format!("list of {}s", type_of(&schema["items"])),
         ["object"] => match schema.get("additionalProperties") {
+            Some(inner) if inner["type"] == "object" => "table of tables".to_owned(),
             Some(Value::Object(_)) => "table of strings".to_owned(),
             _ => "table".to_owned(),
         },
@@ -155,6 +169,7 @@ mod tests {
         others: Vec<String>,
         /// The key to the room.
         key: Option<landfall_core::Secret>,
+        #[schemars(example = std::collections::BTreeMap::from([("metal", "iron")]))]
         line: Line,
         spare: Option<Line>,
         /// Who may telegraph.
@@ -183,6 +198,7 @@ mod tests {
     #[schemars(tag = "strategy", rename_all = "lowercase")]
     #[expect(dead_code, reason = "only its schema is of interest")]
     enum Auth {
+        /// A name alone.
         Basic {
             /// A name.
             user: String,
@@ -210,7 +226,10 @@ mod tests {
                 let required = if *is_required { "!" } else { "" };
                 let given = default.as_ref().or(example.as_ref());
                 let given = given.map(ToString::to_string).unwrap_or_default();
-                let choices: Vec<_> = choices.iter().map(|(name, _)| name.as_str()).collect();
+                let choices = choices
+                    .iter()
+                    .map(|(name, meaning)| format!("{name}={meaning}"));
+                let choices: Vec<_> = choices.collect();
                 format!(
                     "{name}{required}: {type} [{given}] {description} {}",
                     choices.join("|")
@@ -221,12 +240,12 @@ mod tests {
             lines,
             [
                 "auth: table [] Who may telegraph. ",
-                "auth.strategy!: string []  basic|token",
+                "auth.strategy!: string []  basic=A name alone.|token=",
                 "auth.user!: string [] A name. ",
                 "auth.token!: string [] A word. ",
-                "code: string [] Which code. morse|baudot",
+                "code: string [] Which code. morse=Morse's.|baudot=Baudot's.",
                 "key: secret [] The key to the room. ",
-                "line.metal!: string [] Its metal. ",
+                "line.metal!: string [\"iron\"] Its metal. ",
                 "others!: list of strings [[\"x\"]] Who else listens. ",
                 "spare: table [] A wire. ",
                 "spare.metal!: string [] Its metal. ",

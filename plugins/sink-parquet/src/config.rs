@@ -16,7 +16,7 @@ use crate::sink::ParquetSink;
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParquetConfig {
-    /// Where to land: `s3://bucket/prefix`, `file:///absolute/directory`, or a plain path.
+    /// Where to land: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///absolute/directory`, or a plain path.
     #[schemars(example = "./lake")]
     pub uri: String,
     /// Settings of the store, passed to `object_store` as they are (`endpoint`, `region`, `access_key_id`, …).
@@ -44,10 +44,10 @@ pub struct ParquetConfig {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeduplicateConfig {
-    /// For so long, in seconds; 0 lands every copy.
+    /// How long an event is remembered, in seconds; 0 lands every copy.
     #[serde(deserialize_with = "lenient")]
     pub window_secs: u64,
-    /// At most so many events, at 20 to 40 bytes of memory each; beyond it the oldest are forgotten early.
+    /// How many events are remembered at most, at 20 to 40 bytes of memory each; beyond it the oldest are forgotten early.
     #[serde(deserialize_with = "lenient")]
     pub max_ids: usize,
 }
@@ -65,14 +65,14 @@ impl Default for DeduplicateConfig {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Events in a batch.
+    /// The most events in a batch, up to 1000000.
     #[serde(deserialize_with = "lenient")]
     pub max_events: usize,
-    /// Memory of a batch, in bytes: its rows before they are encoded, and its files as far as they are. What the whole
-    /// process takes follows from it: see docs/lake.md.
+    /// The most memory of a batch, in bytes: its rows before they are encoded, and its files as far as they are. The whole
+    /// process takes up to three times that and 100 MiB.
     #[serde(deserialize_with = "lenient")]
     pub max_bytes: usize,
-    /// Files in a batch, one for each partition that its events are of: a partition beyond them is the batch's last.
+    /// The most files in a batch, one for each partition that its events are of: a partition beyond them ends the batch.
     #[serde(deserialize_with = "lenient")]
     pub max_files: usize,
     /// How long an accepted event may wait until its file is begun to be written, in seconds. When it is not set: 300

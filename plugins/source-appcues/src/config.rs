@@ -26,11 +26,13 @@ pub use limits::Limits;
 pub struct AppcuesConfig {
     /// Where to listen.
     pub address: SocketAddr,
-    /// The one path that takes webhooks. A trailing slash or a query string makes no difference.
+    /// The path of the webhook. A trailing slash or a query string makes no difference; another path: 404 `not_found`.
     pub path: String,
-    /// A secret that must follow the path: the URL is then `<path>/<token>`, of every account's path too.
+    /// A secret that must follow the path, `<path>/<token>`, of every account's path too: letters, digits and `-._~`. Without
+    /// it: 404 `not_found`.
     pub path_token: Option<Secret>,
-    /// The networks that requests may come from, as `203.0.113.0/24`; empty allows all.
+    /// The networks and addresses that requests may come from, such as `203.0.113.0/24`; empty allows all. Others: 401
+    /// `network_not_allowed`.
     #[serde(deserialize_with = "networks")]
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub allow_networks: Vec<IpNet>,
@@ -38,14 +40,15 @@ pub struct AppcuesConfig {
     #[serde(deserialize_with = "networks")]
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub trusted_proxies: Vec<IpNet>,
-    /// Keys for one account each, beside or instead of `signature.secrets`, whose events may be of any account.
+    /// Keys for one account each, beside or instead of `signature.secrets`, whose events may be of any account. An event of
+    /// another account: 401 `account_mismatch`.
     #[schemars(extend("default" = []))]
     pub accounts: Vec<Account>,
-    /// A username and password that requests must carry.
+    /// What requests must carry in `Authorization`. Else: 401 `credentials_missing` or `credentials_wrong`.
     pub auth: Option<Auth>,
     /// TLS; without it plain HTTP is spoken, as is right on loopback and behind a proxy.
     pub tls: Option<Tls>,
-    /// Whether bodies may be compressed (`Content-Encoding: gzip` or `deflate`).
+    /// Whether bodies may be compressed (`Content-Encoding: gzip` or `deflate`); else such are answered 415.
     #[serde(deserialize_with = "lenient")]
     pub decompression: bool,
     /// How requests are proved genuine.
@@ -64,7 +67,7 @@ pub struct Signature {
     #[serde(deserialize_with = "secrets")]
     #[schemars(schema_with = "secrets_schema", example = ["${APPCUES_WEBHOOK_SECRET}"])]
     pub secrets: Vec<Secret>,
-    /// Files with one more secret key each. Line ends behind it do not count. Read again when they change.
+    /// Files with one more secret key each; line ends behind it do not count. Read again when they change.
     pub secret_files: Vec<PathBuf>,
     /// How far the signed timestamp may be from this machine's clock, in seconds, either way; 0 turns the check off.
     #[serde(deserialize_with = "lenient")]

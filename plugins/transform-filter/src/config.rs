@@ -1,17 +1,19 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landfall_appcues::EVENT_TYPES;
 use landfall_core::{BuildError, Component, Transform, TransformConfig, lenient};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::filter::Filter;
 
-/// The settings of the transform. An event passes if everything that is set lets it pass.
+/// Leaves out events by type, account or sampling. An event passes if everything that is set lets it pass.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FilterConfig {
     /// Event types that pass or not, by their names in the catalogue, such as `nps_score`.
+    #[schemars(example = BTreeMap::from([("allow", ["nps_score", "nps_feedback"])]))]
     pub event_types: List,
     /// Appcues accounts that pass or not, by `account_id`. An event that names none is on no list.
     pub accounts: List,
@@ -47,7 +49,7 @@ pub struct Sample {
 }
 
 /// The part of an event that decides whether it is in the sample.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyField {
     /// `user_id`
@@ -62,7 +64,7 @@ pub enum KeyField {
 }
 
 /// What becomes of bodies that are no event.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotEvents {
     /// They pass, and land in quarantine: nothing is lost by surprise.

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use landfall_core::{BuildError, Component, Secret, Transform, TransformConfig};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::hash::Hasher;
 use crate::redact::Redact;
 use crate::rules::Rules;
 
-/// The settings of the transform. Only a key is needed; whatever is not set has the default that gives least away.
+/// Takes personal data out of events, or puts keyed hashes in its place. Only a key is needed; whatever is not set has the default that gives least away.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactConfig {
     /// The secret key of all hashes, of 16 bytes or more. Another key, other hashes.
+    #[schemars(example = "${REDACT_KEY}")]
     pub key: Option<Secret>,
     /// A file that holds the key; line ends behind it do not count. Read at the start and on reload.
     pub key_file: Option<PathBuf>,
@@ -41,7 +42,7 @@ pub struct RedactConfig {
 }
 
 /// What becomes of a value.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// A keyed hash takes its place: the same for the same text, so that it can be counted and joined.

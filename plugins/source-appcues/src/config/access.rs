@@ -30,9 +30,9 @@ pub struct Account {
 pub enum Auth {
     /// Username and password of HTTP basic authentication, RFC 7617.
     Basic {
-        /// Without a colon.
+        /// The username, without a colon.
         username: String,
-        /// Anything but nothing.
+        /// The password.
         password: Secret,
     },
 }

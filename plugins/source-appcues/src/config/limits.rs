@@ -6,26 +6,28 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The largest body, in bytes; of a compressed one, before and after inflation.
+    /// The largest body, in bytes, at most 15728640; of a compressed one before and after inflation. Beyond: 413
+    /// `body_too_large`.
     #[serde(deserialize_with = "lenient")]
     pub max_body_bytes: usize,
-    /// The largest head of a request, in bytes.
+    /// The largest head of a request, in bytes, from 1024 to 1048576. Beyond: 431 `headers_too_large`.
     #[serde(deserialize_with = "lenient")]
     pub max_header_bytes: usize,
-    /// The most headers of a request.
+    /// The most headers of a request, from 8 to 1000. Beyond: 431 `headers_too_large`.
     #[serde(deserialize_with = "lenient")]
     pub max_headers: usize,
     /// Connections at a time. One more closes the one that has kept us waiting longest for a request.
     #[serde(deserialize_with = "lenient")]
     pub max_connections: usize,
-    /// Requests at a time. One more refuses the one that has kept us waiting longest for its body, or is refused when all
-    /// bodies are there.
+    /// Requests at a time. One more refuses the one that has kept us waiting longest for its body, or is refused itself when
+    /// all bodies are there: 503 `overloaded`.
     #[serde(deserialize_with = "lenient")]
     pub max_requests: usize,
-    /// The sum of the bodies that are held until their events are durable, in bytes.
+    /// The sum of the bodies that are held until their events are durable, in bytes. Beyond: as with `max_requests`.
     #[serde(deserialize_with = "lenient")]
     pub max_bytes_in_flight: usize,
-    /// How long the headers, and then the body, may take to arrive as a whole, in seconds.
+    /// How long the headers, and then the body, may take to arrive as a whole, in seconds. Beyond: 408 `header_timeout` or
+    /// `body_timeout`.
     #[serde(deserialize_with = "lenient")]
     pub read_timeout_secs: u64,
     /// How long a connection is kept without a request after the first, in seconds.
@@ -34,7 +36,7 @@ pub struct Limits {
     /// How old a connection may become before it takes no more requests, in seconds; 0 is no limit.
     #[serde(deserialize_with = "lenient")]
     pub max_connection_age_secs: u64,
-    /// How long a request waits until its event is durable before it is answered 503, in seconds.
+    /// How long a request waits until its event is durable, in seconds. Beyond: 503 `not_durable`.
     #[serde(deserialize_with = "lenient")]
     pub ack_timeout_secs: u64,
 }
