@@ -11,12 +11,14 @@ mod lake;
 
 #[path = "vector/from_vector.rs"]
 mod from_vector;
+#[path = "vector/stdout.rs"]
+mod stdout;
 #[path = "vector/to_vector.rs"]
 mod to_vector;
 
 use std::path::PathBuf;
 
-use landfall_testkit::{Instance, Landfall, Request};
+use landfall_testkit::{Instance, Landfall, Request, files_below, workspace_root};
 
 const SECRET: &str = "a secret only of this test";
 
@@ -51,5 +53,18 @@ fn post(instance: &Instance, body: &[u8]) -> u16 {
 fn accept<'a>(instance: &Instance, bodies: impl IntoIterator<Item = &'a [u8]>) {
     for body in bodies {
         assert_eq!(post(instance, body), 200, "{}", instance.stderr());
+    }
+}
+
+#[test]
+fn every_example_is_a_configuration_that_is_valid() {
+    let mut examples = files_below(&workspace_root().join("examples/vector"), "landfall.toml");
+    examples.sort();
+    assert_eq!(examples.len(), 3, "{examples:?}");
+    let (landfall, _) = prepare("");
+    for example in examples {
+        let example = example.display().to_string();
+        let ended = landfall.run(["validate", "--no-environment", "--config", &example]);
+        assert_eq!(ended.code, Some(0), "{example}\n{ended}");
     }
 }

@@ -71,6 +71,24 @@ pub(crate) enum Command {
         #[arg(short, long, env = "LANDFALL_WATCH_CONFIG")]
         watch_config: bool,
     },
+    /// Run the sources of a configuration alone, and write what they receive to standard output, a line of JSON each.
+    ///
+    /// For programs that read lines, such as Vector's exec and stdin sources. A request is answered 200 once its line is
+    /// written: what the reader then loses is lost. A body that is not JSON becomes a JSON string. Logs go to standard error.
+    /// Sinks are left out; without a configuration file the source is that of `landfall run`.
+    #[command(after_help = "\
+Examples:
+  APPCUES_WEBHOOK_SECRET=… landfall source --stdout | vector --config vector.yaml
+  landfall source --stdout --config landfall.toml | jq .name
+
+Exit codes: 0 stopped by a signal, 1 standard output was closed or a source failed, 78 configuration")]
+    Source {
+        /// Standard output, which is all that can be written to.
+        #[arg(long, required = true)]
+        stdout: bool,
+        #[command(flatten)]
+        config: ConfigFiles,
+    },
     /// Go the whole way on this machine: post the 13 documented events, signed, and show what landed.
     Demo {
         /// Land in this directory and keep it; without it a new one under the system's temporary directory.

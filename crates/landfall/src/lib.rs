@@ -49,6 +49,7 @@ mod replay;
 mod run;
 mod schema;
 mod send;
+mod source;
 mod validate;
 mod verify;
 
@@ -90,7 +91,10 @@ pub fn components() -> Registry {
 /// It starts the runtime and the logs, so that it is called once, and not from within a runtime.
 pub fn main(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
-    let is_service = matches!(cli.command, None | Some(Command::Run { .. }));
+    let is_service = matches!(
+        cli.command,
+        None | Some(Command::Run { .. } | Command::Source { .. })
+    );
     start_logging(if is_service { "info" } else { "warn" });
     let result = tokio::runtime::Runtime::new()
         .context("cannot start the runtime")
@@ -133,6 +137,7 @@ async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
             config,
             watch_config,
         } => run::run(&paths(config), watch_config, registry).await,
+        Command::Source { config, .. } => source::write_to_stdout(load(config)?).await,
         Command::Demo { dir } => demo::demo(dir, registry).await,
         Command::Generate(generate) => generate::generate(generate),
         Command::Send(send) => send::send(send).await,

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::stream;
-use landfall_core::Shutdown;
+use landfall_core::{Shutdown, ShutdownTrigger};
 use landfall_topology::{
     Config, ConfigError, Fingerprint, Format, Registry, Topology, fingerprint_of_files,
 };
@@ -37,6 +38,18 @@ pub(crate) async fn run(
     let changes = Changes::of(config, watch)?;
     let topology = Topology::build(load(config, registry)?).await?;
     let (trigger, shutdown) = Shutdown::new();
+    trigger_on_signals(Arc::new(trigger))?;
+    let configs = stream::unfold(changes, |mut changes| async {
+        changes.next().await;
+        let config = block_in_place(|| load(config, registry));
+        Some((config, changes))
+    });
+    topology.run_reloading(shutdown, configs).await?;
+    Ok(())
+}
+
+/// Lets SIGTERM and SIGINT trigger the end; a second one ends the process at once.
+pub(crate) fn trigger_on_signals(trigger: Arc<ShutdownTrigger>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     tokio::spawn(async move {
@@ -52,12 +65,6 @@ pub(crate) async fn run(
         }
         std::process::exit(1);
     });
-    let configs = stream::unfold(changes, |mut changes| async {
-        changes.next().await;
-        let config = block_in_place(|| load(config, registry));
-        Some((config, changes))
-    });
-    topology.run_reloading(shutdown, configs).await?;
     Ok(())
 }
 
@@ -112,7 +119,7 @@ impl<'a> Changes<'a> {
 }
 
 /// Every connection takes a file descriptor, and the usual soft limit is only 1024: takes all that the system allows.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let most = Rlimit {
         current: maximum,
