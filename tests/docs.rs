@@ -138,8 +138,8 @@ fn the_page_of_the_configuration_has_the_options_of_all() {
 }
 
 #[test]
-fn the_schema_beside_the_examples_is_what_the_command_prints() {
-    let file = workspace_root().join("examples/config/landfall.schema.json");
+fn the_schema_among_the_examples_is_what_the_command_prints() {
+    let file = workspace_root().join("examples/landfall.schema.json");
     assert_is(&file, &printed(&["schema", "--config"]));
 }
 

@@ -3,9 +3,7 @@
 //! However wrong the text is, what is said about it never shows the secret.
 #![no_main]
 
-use landfall_sink_parquet::ParquetConfig;
-use landfall_source_appcues::AppcuesConfig;
-use landfall_topology::{Config, Format, Registry};
+use landfall_topology::{Config, Format};
 use libfuzzer_sys::fuzz_target;
 
 /// With characters that a message may write differently than they are.
@@ -17,9 +15,7 @@ fuzz_target!(|text: &str| {
     if PARTS.iter().any(|part| text.contains(part)) {
         return;
     }
-    let registry = Registry::default()
-        .source::<AppcuesConfig>("appcues")
-        .sink::<ParquetConfig>("parquet");
+    let registry = landfall::components();
     for format in [Format::Toml, Format::Yaml, Format::Json] {
         if let Err(error) = Config::parse(text, format, &registry, &|_| Some(SECRET.to_owned())) {
             let said = error.to_string();

@@ -319,10 +319,12 @@ impl Config {
     }
 }
 
-/// `text` without the strings that came from the environment. Short ones are no secrets, and stand in other words.
+/// `text` without the strings that came from the environment, also as `{:?}` would write them. Short ones are no secrets, and
+/// stand in other words.
 fn redacted(text: &str, values: &[String]) -> String {
     let secrets = values.iter().filter(|value| value.len() >= 8);
     secrets.fold(text.to_owned(), |text, value| {
         text.replace(value.as_str(), "…")
+            .replace(&value.escape_debug().to_string(), "…")
     })
 }
