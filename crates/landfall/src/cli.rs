@@ -7,6 +7,8 @@ use http::{HeaderName, HeaderValue};
 use landfall_table::Dialect;
 
 use crate::send::{Encoding, Kind, Unit};
+use crate::tap::Tap;
+use crate::top::Top;
 
 /// Receives Appcues webhooks, proves each one genuine, and lands it as Parquet in a data lake.
 ///
@@ -123,6 +125,32 @@ Examples:
   landfall verify --secret-env APPCUES_WEBHOOK_SECRET --timestamp 1684439316 --signature 04ae…e7e5 body.json
   landfall verify --secret-file key --timestamp … --signature … --tolerance-secs 0 - <body.json")]
     Verify(Verify),
+    /// Watch events as they go by in an instance that runs.
+    ///
+    /// An event is shown when it comes, whether or not it is accepted then: one that is sent again is shown again. Nothing waits
+    /// for who watches: what comes faster than it is read is left out, and said to be.
+    #[command(after_help = "\
+Examples:
+  landfall tap                                       all events that the sources receive
+  landfall tap lake --type nps_feedback --limit 1    the next one that goes into the sink named lake
+  landfall tap --url http://127.0.0.1:8686 --format json | jq .event")]
+    Tap {
+        #[command(flatten)]
+        config: ConfigFiles,
+        #[command(flatten)]
+        args: Tap,
+    },
+    /// Show what each component of an instance that runs does: rates, errors, buffers, and how far landing is behind.
+    #[command(after_help = "\
+Examples:
+  landfall top
+  landfall top --once --url http://127.0.0.1:8686    two looks a second apart, as text")]
+    Top {
+        #[command(flatten)]
+        config: ConfigFiles,
+        #[command(flatten)]
+        args: Top,
+    },
     /// Check a configuration: the files, the environment, the ports and whether the storage can be written.
     ///
     /// Every mistake is told in a line, as FILE:LINE: SETTING: what to do. If there is none, the components are listed, with

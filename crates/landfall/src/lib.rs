@@ -45,11 +45,14 @@ mod import;
 mod journal;
 mod list;
 mod man;
+mod remote;
 mod replay;
 mod run;
 mod schema;
 mod send;
 mod source;
+mod tap;
+mod top;
 mod validate;
 mod verify;
 
@@ -69,6 +72,7 @@ use landfall_transform_redact::RedactConfig;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, ConfigFiles, Journal};
+use crate::remote::Remote;
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
@@ -142,6 +146,14 @@ async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
         Command::Generate(generate) => generate::generate(generate),
         Command::Send(send) => send::send(send).await,
         Command::Verify(args) => verify::verify(&args),
+        Command::Tap { config, args } => {
+            let remote = Remote::of(&args.instance, &paths(config), registry)?;
+            tap::tap(&args, &remote).await
+        }
+        Command::Top { config, args } => {
+            let remote = Remote::of(&args.instance, &paths(config), registry)?;
+            top::top(&args, &remote).await
+        }
         Command::Validate {
             config,
             no_environment,

@@ -1,8 +1,13 @@
+//! What is served on the api address.
+
+mod v1;
+
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -15,9 +20,12 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::ApiConfig;
+use crate::overview::Overview;
 use crate::readiness::Readiness;
+use crate::taps::Taps;
 
 /// The upper bounds of the histograms, in seconds: from a put on a near store to events that waited for a day.
 const SECONDS: [f64; 16] = [
@@ -47,13 +55,33 @@ fn metrics() -> Option<PrometheusHandle> {
         .clone()
 }
 
+/// What the api shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) config: ApiConfig,
+    pub(crate) readiness: Readiness,
+    pub(crate) overview: Overview,
+    pub(crate) taps: Taps,
+}
+
+/// Whether an answer is being sent on a connection that is to last. Clones share it.
+#[derive(Clone, Debug, Default)]
+struct Lasting(Arc<()>);
+
+impl Lasting {
+    /// It is, as long as the result is not dropped.
+    fn begin(&self) -> Self {
+        self.clone()
+    }
+}
+
 /// Answers what comes over `listener`, until dropped.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub(crate) async fn serve(listener: TcpListener, readiness: Readiness) -> io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let service = TowerToHyperService::new(router(readiness));
+    let router = router(api);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(READ_TIME);
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
@@ -64,18 +92,32 @@ pub(crate) async fn serve(listener: TcpListener, readiness: Readiness) -> io::Re
             sleep(ACCEPT_BACKOFF).await;
             continue;
         };
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let lasting = Lasting::default();
+        let router = router.clone().layer(Extension(lasting.clone()));
+        let service = TowerToHyperService::new(router);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         connections.spawn(async move {
-            // How it ends is the client's affair.
-            drop(timeout(CONNECTION_TIME, connection).await);
+            let mut connection = std::pin::pin!(connection);
+            let expired = async {
+                sleep(CONNECTION_TIME).await;
+                // The connection and we.
+                while Arc::strong_count(&lasting.0) > 2 {
+                    sleep(CONNECTION_TIME).await;
+                }
+            };
+            tokio::select! {
+                // How it ends is the client's affair.
+                _ = connection.as_mut() => {}
+                () = expired => {}
+            }
             drop(slot);
         });
     }
     Ok(())
 }
 
-/// `/health`, `/ready` and `/metrics`.
-fn router(readiness: Readiness) -> Router {
+/// `/health`, `/ready`, `/metrics` and `/api/v1`.
+fn router(api: Api) -> Router {
     let metrics = metrics();
     Router::new()
         .route(
@@ -85,15 +127,16 @@ fn router(readiness: Readiness) -> Router {
         .route("/ready", get(ready))
         .route(
             "/metrics",
-            get(|State(readiness): State<Readiness>| async move {
-                readiness.export_metrics();
+            get(|State(api): State<Api>| async move {
+                api.readiness.export_metrics();
                 metrics.map(|handle| handle.render()).unwrap_or_default()
             }),
         )
-        .with_state(readiness)
+        .nest("/api/v1", v1::router(api.clone()))
+        .with_state(api)
 }
 
-async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
+async fn ready(State(Api { readiness, .. }): State<Api>) -> impl IntoResponse {
     let reasons = readiness.reasons();
     let ready = reasons.is_empty();
     let status = if ready {

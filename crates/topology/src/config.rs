@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use landfall_core::{Component, Resource, SinkConfig, SourceConfig, TransformConfig};
+use landfall_core::{Component, Resource, Secret, SinkConfig, SourceConfig, TransformConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -94,19 +94,35 @@ impl Fingerprint {
     }
 }
 
-/// Where health and metrics are served.
+/// Where health, metrics and what else there is to see are served.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// Where to listen.
     pub address: SocketAddr,
+    /// What `Authorization: Bearer …` must hold for anything below `/api/v1`. Without it only this machine is answered there, if
+    /// `address` is on loopback.
+    pub token: Option<Secret>,
+    /// Whether `landfall tap` may watch events, with all that stands in them. By default on loopback, and where there is a
+    /// `token`.
+    pub tap: Option<bool>,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             address: (Ipv4Addr::LOCALHOST, 8686).into(),
+            token: None,
+            tap: None,
         }
+    }
+}
+
+impl ApiConfig {
+    /// Whether events may be watched.
+    pub(crate) fn shows_events(&self) -> bool {
+        let is_private = self.address.ip().is_loopback() || self.token.is_some();
+        self.tap.unwrap_or(is_private)
     }
 }
 
@@ -275,6 +291,14 @@ impl Config {
         // What is not there because it is wrong would be said to be missing too.
         if all_tables {
             problems.extend(wiring.problems());
+        }
+        if config
+            .api
+            .token
+            .as_ref()
+            .is_some_and(|token| token.expose().is_empty())
+        {
+            problems.push(Problem::new("api.token", "must not be empty"));
         }
         problems.extend(config.contended_resources());
         if problems.is_empty() {

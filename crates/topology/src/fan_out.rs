@@ -9,6 +9,8 @@ use landfall_core::{
 };
 use tokio::sync::watch;
 
+use crate::taps::Taps;
+
 /// Deliveries that may wait for room at the same time, each holding up no other.
 const WAITING: usize = 1024;
 
@@ -17,30 +19,38 @@ pub(crate) enum Branch {
     /// Into the buffer of a sink.
     Sink(Output),
     /// Through a transform, and on.
-    Transform(Arc<dyn Transform>, Vec<Branch>),
+    Transform {
+        id: String,
+        transform: Arc<dyn Transform>,
+        next: Vec<Branch>,
+    },
 }
 
 /// The way into a sink's buffer.
-#[derive(Clone)]
 pub(crate) struct Output {
+    pub(crate) id: String,
     pub(crate) sender: DeliverySender,
     /// Whether a delivery waits when there is no room; else it is refused.
     pub(crate) waits: bool,
 }
 
-/// Gives every delivery to each of the branches that there are when it comes; it is durable once it is so in all of them.
+/// Gives every delivery of source `id` to each of the branches that there are when it comes; it is durable once it is so in
+/// all of them.
 ///
 /// A branch without room keeps the others waiting for nothing: only its own deliveries wait for it, as long as somebody waits
 /// for their answers.
 pub(crate) async fn fan_out(
+    id: String,
     mut deliveries: DeliveryReceiver,
     branches: watch::Receiver<Vec<Branch>>,
+    taps: Taps,
 ) {
     let mut waiting = FuturesUnordered::new();
     loop {
         tokio::select! {
             Some(delivery) = deliveries.next(), if waiting.len() < WAITING => {
-                for (output, delivery) in routed(delivery, &branches.borrow()) {
+                taps.show(&id, &delivery.events);
+                for (output, delivery) in routed(delivery, &branches.borrow(), &taps) {
                     match output.sender.offer(delivery) {
                         Ok(()) => {}
                         Err(delivery) if output.waits => {
@@ -58,9 +68,13 @@ pub(crate) async fn fan_out(
 }
 
 /// What each output gets of a delivery, with its part of the duty to answer.
-fn routed(delivery: Delivery, branches: &[Branch]) -> Vec<(&Output, Delivery)> {
+fn routed<'a>(
+    delivery: Delivery,
+    branches: &'a [Branch],
+    taps: &Taps,
+) -> Vec<(&'a Output, Delivery)> {
     let mut parts = Vec::with_capacity(branches.len());
-    route(delivery.events, branches, &mut parts);
+    route(delivery.events, branches, taps, &mut parts);
     if parts.is_empty() {
         // All was left out on purpose.
         delivery.ack.answer(Outcome::Durable);
@@ -71,34 +85,36 @@ fn routed(delivery: Delivery, branches: &[Branch]) -> Vec<(&Output, Delivery)> {
     parts.into_iter().zip(acks).map(deliver).collect()
 }
 
-fn route<'a>(
-    events: Vec<Event>,
-    branches: &'a [Branch],
-    parts: &mut Vec<(&'a Output, Vec<Event>)>,
-) {
+type Parts<'a> = Vec<(&'a Output, Vec<Event>)>;
+
+fn route<'a>(events: Vec<Event>, branches: &'a [Branch], taps: &Taps, parts: &mut Parts<'a>) {
     let Some((last, others)) = branches.split_last() else {
         return;
     };
     for branch in others {
-        route_into(events.clone(), branch, parts);
+        route_into(events.clone(), branch, taps, parts);
     }
-    route_into(events, last, parts);
+    route_into(events, last, taps, parts);
 }
 
-fn route_into<'a>(
-    events: Vec<Event>,
-    branch: &'a Branch,
-    parts: &mut Vec<(&'a Output, Vec<Event>)>,
-) {
+fn route_into<'a>(events: Vec<Event>, branch: &'a Branch, taps: &Taps, parts: &mut Parts<'a>) {
     match branch {
-        Branch::Sink(output) => parts.push((output, events)),
-        Branch::Transform(transform, next) => {
+        Branch::Sink(output) => {
+            taps.show(&output.id, &events);
+            parts.push((output, events));
+        }
+        Branch::Transform {
+            id,
+            transform,
+            next,
+        } => {
             let events = events.into_iter();
             let events: Vec<_> = events
                 .filter_map(|event| transform.transform(event))
                 .collect();
             if !events.is_empty() {
-                route(events, next, parts);
+                taps.show(id, &events);
+                route(events, next, taps, parts);
             }
         }
     }

@@ -34,7 +34,9 @@ mod buffer;
 mod disk;
 
 mod api;
+mod overview;
 mod readiness;
+mod taps;
 
 pub use buffer::{BufferConfig, BufferType, WhenFull};
 pub use config::{

@@ -166,6 +166,11 @@ impl Readiness {
         reload_error.chain(problems).collect()
     }
 
+    /// What keeps sink `id` from landing.
+    pub(crate) fn problem(&self, id: &str) -> Option<String> {
+        self.state().sinks.get(id)?.health.problem()
+    }
+
     /// Sets the gauges of sinks and journals to what they are now.
     pub(crate) fn export_metrics(&self) {
         let now = Timestamp::now().as_millis();

@@ -18,11 +18,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::timeout;
 
+use crate::api::Api;
 use crate::build::{Built, BuiltSink};
 use crate::config::{Config, ConfigError, SinkOuter, SourceOuter};
 use crate::disk::{DELIVERIES_AHEAD, DiskBuffer, is_journal};
 use crate::fan_out::{Branch, Output, fan_out};
+use crate::overview::Overview;
 use crate::readiness::Readiness;
+use crate::taps::Taps;
 use crate::{BufferType, WhenFull};
 
 /// Deliveries that wait between a source and its buffers, and before a sink without a disk buffer.
@@ -36,6 +39,8 @@ pub(crate) struct Running {
     config: Config,
     listeners: Listeners,
     readiness: Readiness,
+    overview: Overview,
+    taps: Taps,
     sources: BTreeMap<String, RunningSource>,
     sinks: BTreeMap<String, RunningSink>,
     /// Of components that finish what they have, and end then. Dropping one would end it at once.
@@ -75,17 +80,15 @@ pub struct RunError {
 
 impl Running {
     /// Starts what was built of `config`, which is all of it.
-    pub(crate) fn new(
-        config: Config,
-        built: Built,
-        listeners: Listeners,
-        readiness: Readiness,
-    ) -> Self {
+    pub(crate) fn new(config: Config, built: Built, listeners: Listeners, api: &Api) -> Self {
         warn_of_orphans(&config);
+        api.overview.set(&config);
         let mut running = Self {
             config,
             listeners,
-            readiness,
+            readiness: api.readiness.clone(),
+            overview: api.overview.clone(),
+            taps: api.taps.clone(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             leaving: Vec::new(),
@@ -213,6 +216,7 @@ impl Running {
         }
         // Dropping what stops them stops them.
         self.sources.retain(|id, _| config.sources.contains_key(id));
+        self.overview.set(&config);
         self.config = config;
         self.close_unused_listeners();
         join_all(replaced.into_iter().map(RunningSink::retire)).await;
@@ -230,16 +234,18 @@ impl Running {
         let through = through.filter(|(_, outer)| outer.inputs.contains(id));
         let through = through.filter_map(|(next, _)| {
             let transform = Arc::clone(transforms.get(next)?);
-            Some(Branch::Transform(
+            Some(Branch::Transform {
+                id: next.clone(),
                 transform,
-                self.branches(next, config, transforms),
-            ))
+                next: self.branches(next, config, transforms),
+            })
         });
         let into = config.sinks.iter();
         let into = into.filter(|(_, outer)| outer.inputs.contains(id));
         let into = into.filter_map(|(sink, outer)| {
             let buffer = &outer.buffer;
             Some(Branch::Sink(Output {
+                id: sink.clone(),
                 sender: self.sinks.get(sink)?.input.clone(),
                 // A disk buffer takes deliveries as they come, and itself refuses what it has no room for.
                 waits: buffer.r#type == BufferType::Disk || buffer.when_full == WhenFull::Block,
@@ -256,7 +262,12 @@ impl Running {
         branches: watch::Sender<Vec<Branch>>,
     ) {
         let (sender, receiver) = delivery_channel(IN_FLIGHT);
-        let fan_out = fan_out(receiver, branches.subscribe());
+        let fan_out = fan_out(
+            id.clone(),
+            receiver,
+            branches.subscribe(),
+            self.taps.clone(),
+        );
         self.receiving.spawn(fan_out.map(Ok));
         let (stop, stopped) = Shutdown::new();
         let component = format!("sources.{id}");

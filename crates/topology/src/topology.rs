@@ -9,11 +9,13 @@ use metrics::counter;
 use tokio::time::timeout;
 
 use crate::BufferType;
-use crate::api;
+use crate::api::{self, Api};
 use crate::build::Built;
 use crate::config::{Config, ConfigError, SinkOuter};
+use crate::overview::Overview;
 use crate::readiness::Readiness;
 use crate::running::{LANDING_TIME, RunError, Running};
+use crate::taps::Taps;
 
 /// How long sources and what they have handed on may take to come to an end.
 const DRAINING_TIME: Duration = Duration::from_secs(6);
@@ -114,8 +116,14 @@ impl Topology {
         configs: impl Stream<Item = Result<Config, ConfigError>>,
     ) -> Result<(), RunError> {
         let readiness = Readiness::default();
-        let api = tokio::spawn(serve_api(self.api, readiness.clone()));
-        let mut running = Running::new(self.config, self.built, self.listeners, readiness.clone());
+        let api = Api {
+            config: self.config.api.clone(),
+            readiness: readiness.clone(),
+            overview: Overview::default(),
+            taps: Taps::default(),
+        };
+        let mut running = Running::new(self.config, self.built, self.listeners, &api);
+        let api = tokio::spawn(serve_api(self.api, api));
         readiness.set_running(true);
 
         let mut configs = std::pin::pin!(configs.fuse());
@@ -186,11 +194,11 @@ fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
     })
 }
 
-async fn serve_api(listener: TcpListener, readiness: Readiness) {
+async fn serve_api(listener: TcpListener, api: Api) {
     if let Ok(address) = listener.local_addr() {
         tracing::info!("health and metrics are on http://{address}");
     }
-    if let Err(error) = api::serve(listener, readiness).await {
+    if let Err(error) = api::serve(listener, api).await {
         tracing::error!(%error, "health and metrics are not served");
     }
 }
