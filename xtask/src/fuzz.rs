@@ -24,6 +24,14 @@ const TARGETS: &[Target] = &[
         seeds: &["crates/appcues/samples", "fuzz/seeds/event"],
     },
     Target {
+        name: "redact",
+        seeds: &[
+            "crates/appcues/samples",
+            "fuzz/seeds/event",
+            "fuzz/seeds/redact",
+        ],
+    },
+    Target {
         name: "config",
         seeds: &["examples/config", "fuzz/seeds/config"],
     },

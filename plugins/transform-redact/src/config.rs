@@ -11,7 +11,8 @@ use crate::hash::Hasher;
 use crate::redact::Redact;
 use crate::rules::Rules;
 
-/// Takes personal data out of events, or puts keyed hashes in its place. Only a key is needed; whatever is not set has the default that gives least away.
+/// Takes personal data out of events, or puts keyed hashes in its place. Only a key is needed: what is not set has the
+/// default that gives least away.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactConfig {
@@ -20,7 +21,7 @@ pub struct RedactConfig {
     pub key: Option<Secret>,
     /// A file that holds the key; line ends behind it do not count. Read at the start and on reload.
     pub key_file: Option<PathBuf>,
-    /// `user_id`, `userId` and `_userId` wherever they stand, and the same ids in any other text of the event.
+    /// `user_id`, `userId`, `userID` and `_userId` wherever they stand, and the same ids in any other text of the event.
     pub user_id: Action,
     /// `group_id` and `groupId`, as `user_id`.
     pub group_id: Action,
@@ -45,7 +46,7 @@ pub struct RedactConfig {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// A keyed hash takes its place: the same for the same text, so that it can be counted and joined.
+    /// Its hash takes its place, the same for the same text.
     Hash,
     /// It is taken out.
     Drop,

@@ -18,7 +18,7 @@ use crate::{url, withheld};
 const REDACTED: &str = "[redacted]";
 
 /// Of all that is looked for in one body. No event tells of so many people.
-const MAX_MENTIONS: usize = 32;
+const MAX_MENTIONS: usize = 16;
 
 /// JSON in strings in JSON is followed so deep, which nobody writes.
 const MAX_DEPTH: usize = 4;
@@ -87,15 +87,19 @@ impl Redact {
         // First those that hold JSON, in which there may be ids that the others mention.
         let mut leaves = Vec::with_capacity(found.leaves.len());
         for leaf in found.leaves {
-            match held_json(&text[leaf.span.clone()], leaf.role) {
-                Some(held) if depth < MAX_DEPTH => {
+            let held = match leaf.role {
+                Role::Meant(rule) if self.rules.rule(rule).effect.replaces() => None,
+                _ => held_json(&text[leaf.span.clone()]),
+            };
+            match (held, leaf.role) {
+                // No URL holds JSON.
+                (Some(_), Role::Meant(_)) => edits.push((leaf.span, quoted(REDACTED))),
+                (Some(held), _) if depth < MAX_DEPTH => {
                     let changed = self.json(&held, &leaf.places, mentions, depth + 1)?;
                     edits.extend(changed.map(|changed| (leaf.span, quoted(&changed))));
                 }
-                Some(_) if !matches!(leaf.role, Role::InPlaceOf(_)) => {
-                    edits.push((leaf.span, quoted(REDACTED)));
-                }
-                _ => leaves.push(leaf),
+                (None, _) | (_, Role::InPlaceOf(_)) => leaves.push(leaf),
+                _ => edits.push((leaf.span, quoted(REDACTED))),
             }
         }
         for Leaf { span, role, .. } in leaves {
@@ -108,10 +112,11 @@ impl Redact {
     fn seek(&self, raw: &str, effect: Effect, mentions: &mut Vec<Mention>) -> Result<(), Unsure> {
         let text = content(raw);
         let id = text.strip_prefix(ANONYMOUS).unwrap_or(&text);
+        let trimmed = id.trim();
         let is_id = raw.starts_with(|first: char| first == '"' || first.is_ascii_digit());
         if !is_id
             || self.hasher.is_hash(id.as_bytes())
-            || mentions.iter().any(|mention| mention.is_of(id))
+            || mentions.iter().any(|mention| mention.is_of(trimmed))
         {
             return Ok(());
         }
@@ -122,7 +127,7 @@ impl Redact {
             Effect::Hash => self.hasher.hash(id.as_bytes()),
             _ => REDACTED.to_owned(),
         };
-        mentions.extend(Mention::new(id.to_owned(), replacement));
+        mentions.extend(Mention::new(trimmed.to_owned(), replacement));
         Ok(())
     }
 
@@ -140,10 +145,8 @@ impl Redact {
         }
         let effect = rule.map(|rule| rule.effect);
         match effect {
-            Some(effect @ (Effect::Blank | Effect::Drop | Effect::Hash)) => {
-                self.replaced(raw, effect)
-            }
-            Some(Effect::DropQuery | Effect::HashQuery) | None if raw.starts_with('"') => {
+            Some(effect) if effect.replaces() => self.replaced(raw, effect),
+            _ if raw.starts_with('"') => {
                 let text = content(raw);
                 let without = mention::replace(&text, mentions, long_only);
                 let text = without.as_deref().unwrap_or(&text);
@@ -188,9 +191,9 @@ static KNOWN_KEYS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     paths.flat_map(|path| path.split('.')).collect()
 });
 
-/// The object or list in the string `raw`, if it holds one and is not replaced anyway.
-fn held_json(raw: &str, role: Role) -> Option<Cow<'_, str>> {
-    if matches!(role, Role::Meant(_)) || !raw.starts_with('"') {
+/// The object or list that the string `raw` holds.
+fn held_json(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.starts_with('"') {
         return None;
     }
     let text = content(raw);

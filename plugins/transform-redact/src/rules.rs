@@ -16,7 +16,7 @@ pub(crate) struct Rule {
     pub(crate) spares_scores: bool,
 }
 
-/// What is done with a value. Of several the first counts.
+/// What is done with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Effect {
     /// It is replaced by a text that says so. That it was there decides the type of an NPS event.
@@ -31,7 +31,17 @@ pub(crate) enum Effect {
     HashQuery,
 }
 
-/// All rules, in the order of their effects.
+impl Effect {
+    /// Whether nothing of the value is left.
+    pub(crate) fn replaces(self) -> bool {
+        match self {
+            Self::Blank | Self::Drop | Self::Hash => true,
+            Self::DropQuery | Self::HashQuery => false,
+        }
+    }
+}
+
+/// All rules. Of several that are meant for a value the first counts.
 #[derive(Debug)]
 pub(crate) struct Rules {
     rules: Vec<Rule>,
@@ -41,7 +51,7 @@ pub(crate) struct Rules {
     pub(crate) urls: Option<Effect>,
 }
 
-const USER_ID: &[&str] = &["$..user_id", "$..userId", "$.._userId"];
+const USER_ID: &[&str] = &["$..user_id", "$..userId", "$..userID", "$.._userId"];
 const GROUP_ID: &[&str] = &["$..group_id", "$..groupId"];
 const ACCOUNT_ID: &[&str] = &["$..account_id", "$..accountId"];
 const DEVICE_ID: &[&str] = &[
@@ -152,7 +162,8 @@ impl Rules {
         if !problems.is_empty() {
             return Err(problems);
         }
-        rules.sort_by_key(|rule| rule.effect);
+        // A user's id is one also where a score could stand.
+        rules.sort_by_key(|rule| (!rule.effect.replaces(), rule.spares_scores, rule.effect));
         let is_anywhere = |rule: &usize| rules[*rule].steps[0].anywhere;
         let anywhere = (0..rules.len()).filter(is_anywhere).collect();
         Ok(Self {

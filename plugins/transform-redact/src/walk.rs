@@ -215,15 +215,11 @@ impl Walk<'_> {
             b'[' => false,
             _ => return self.leaf(context, role),
         };
+        let effect = context.rule.map(|rule| self.rules.rule(rule).effect);
+        // Of a list each element is hashed, so that ids can be counted there too.
         let is_whole = !context.is_replaced
-            && context
-                .rule
-                .is_some_and(|rule| match self.rules.rule(rule).effect {
-                    Effect::Blank | Effect::Drop => true,
-                    // Of a list each element, so that ids can be counted there too.
-                    Effect::Hash => is_object,
-                    Effect::DropQuery | Effect::HashQuery => false,
-                });
+            && effect
+                .is_some_and(|effect| effect.replaces() && (is_object || effect != Effect::Hash));
         self.frames.push(Frame {
             is_object,
             context: Context {

@@ -179,8 +179,11 @@ fn an_id_that_is_short_is_found_as_a_word_and_never_takes_the_event_apart() {
 fn scores_stay_and_comments_go_in_surveys_of_mobile_applications() {
     assert_redacted(
         json!({}),
-        r#""attributes":{"interactionData":{"surveyResponses":[{"type":"nps_score","value":9},{"type":"nps_feedback","value":"I am Jo"},"Jo"]}}"#,
-        r#""attributes":{"interactionData":{"surveyResponses":[{"type":"nps_score","value":9},{"type":"nps_feedback","value":"[redacted]"},"[redacted]"]}}"#,
+        r#""attributes":{"interactionData":{"surveyResponses":[{"type":"nps_score","value":9},{"type":"nps_feedback","value":"I am Jo","url":"Jo","user_id":7},"Jo"]}}"#,
+        &format!(
+            r#""attributes":{{"interactionData":{{"surveyResponses":[{{"type":"nps_score","value":9}},{{"type":"nps_feedback","value":"[redacted]","url":"[redacted]","user_id":"{}"}},"[redacted]"]}}}}"#,
+            hash("7"),
+        ),
     );
 }
 
@@ -206,6 +209,8 @@ fn urls_lose_what_is_behind_the_path() {
         members,
         r#""context":{"url":"/a"},"attributes":{"see":"https://x/a and","destination":"end-flow"}"#,
     );
+    let held = r#""url":"{\"user_id\":\"jo@x.example\"}""#;
+    assert_redacted(json!({}), held, r#""url":"[redacted]""#);
     assert_redacted(json!({ "url_query": "keep" }), members, members);
     assert_redacted(
         json!({ "url_query": "hash" }),
