@@ -8,6 +8,7 @@ mod fuzz;
 mod services;
 mod step;
 mod test;
+mod transforms;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +54,8 @@ enum XtaskCommand {
     Chart,
     /// Compare what each way of embedding pulls in with the table in docs/embedding.md
     Deps,
+    /// Measure what the transforms take for an event, in a release build: cargo run --release -p xtask -- transforms
+    Transforms,
     /// What the tests need beside Rust
     #[command(subcommand)]
     Services(ServicesCommand),
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         XtaskCommand::Docs { check } => docs::write(check),
         XtaskCommand::Chart => chart::draw(),
         XtaskCommand::Deps => deps::check(),
+        XtaskCommand::Transforms => transforms::measure(),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
         XtaskCommand::Services(ServicesCommand::Start) => services::start(),
     };
