@@ -7,7 +7,7 @@ use std::fs;
 
 use landfall_appcues::SAMPLES;
 use landfall_testkit::{
-    Ended, Instance, Landfall, Request, Signal, files_below, get, python, workspace_root,
+    Ended, Instance, Landfall, Request, SIGNED, Signal, files_below, get, python, workspace_root,
 };
 use serde_json::json;
 
@@ -17,16 +17,11 @@ const KEY: &str = "a key only of this test";
 /// Stands for everything that is personal.
 const MARKER: &str = "jo.marker@mail.example";
 
-/// Two sinks: `lake` gets what is left of the events, `all` gets them as they are. Both write when the service stops.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
+/// Sinks write when the service stops.
+const SINK: &str = "batch.timeout_secs = 3600";
 
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
+/// What stands before the sink `lake`, and a sink beside it that gets the events as they are.
+const TRANSFORMS: &str = r#"
 [transforms.wanted]
 type = "filter"
 inputs = ["appcues"]
@@ -38,18 +33,17 @@ inputs = ["wanted"]
 key = "${REDACT_KEY}"
 paths."attributes.email" = "drop"
 
-[sinks.lake]
-type = "parquet"
-inputs = ["private"]
-uri = "{dir}/lake"
-batch.timeout_secs = 3600
-
 [sinks.all]
 type = "parquet"
 inputs = ["appcues"]
 uri = "{dir}/all"
 batch.timeout_secs = 3600
 "#;
+
+fn config() -> String {
+    let unchanged = landfall_testkit::config(SIGNED, SINK);
+    unchanged.replace(r#"["appcues"]"#, r#"["private"]"#) + TRANSFORMS
+}
 
 /// Bodies that hold the marker in many ways, and are events.
 fn personal_events() -> Vec<String> {
@@ -129,7 +123,7 @@ fn marked_files(landfall: &Landfall, folder: &str) -> usize {
 
 #[test]
 fn personal_data_is_in_neither_the_journal_nor_the_lake_nor_what_the_service_says() {
-    let instance = start(prepare(CONFIG));
+    let instance = start(prepare(&config()));
     let (events, broken) = (personal_events(), broken_bodies());
     let bodies = events.iter().map(String::as_bytes);
     for body in bodies.chain(broken.iter().map(Vec::as_slice)) {
@@ -179,7 +173,7 @@ fn personal_data_is_in_neither_the_journal_nor_the_lake_nor_what_the_service_say
 
 #[test]
 fn the_documented_events_land_without_what_is_personal_and_without_what_is_left_out() {
-    let instance = start(prepare(CONFIG));
+    let instance = start(prepare(&config()));
     for sample in &SAMPLES {
         accept(&instance, sample.body);
     }
@@ -214,7 +208,7 @@ fn check_redacted(landfall: &Landfall) {
 
 #[test]
 fn an_export_is_imported_through_the_transforms_before_the_sink() {
-    let landfall = prepare(CONFIG);
+    let landfall = prepare(&config());
     let lines = SAMPLES.iter().map(|sample| {
         let event: serde_json::Value = serde_json::from_slice(sample.body).unwrap();
         event.to_string()
@@ -262,7 +256,7 @@ fn an_export_is_imported_through_the_transforms_before_the_sink() {
 
 #[test]
 fn where_ways_differ_a_backfill_asks_which_one_is_meant() {
-    let landfall = prepare(&CONFIG.replace(
+    let landfall = prepare(&config().replace(
         r#"inputs = ["private"]"#,
         r#"inputs = ["private", "appcues"]"#,
     ));
@@ -310,7 +304,7 @@ fn where_ways_differ_a_backfill_asks_which_one_is_meant() {
 #[test]
 fn what_is_wrong_with_transforms_is_said_at_once_and_no_key() {
     let landfall = prepare(
-        &CONFIG
+        &config()
             .replace("checklist_shown", "checklist_show")
             .replace("${REDACT_KEY}", "hunter2")
             .replace("attributes.email", "$..name"),
@@ -328,7 +322,7 @@ fn what_is_wrong_with_transforms_is_said_at_once_and_no_key() {
     let missing = json!(landfall.dir().join("nowhere"));
     landfall.write(
         "landfall.toml",
-        &CONFIG.replace("key = \"${REDACT_KEY}\"", &format!("key_file = {missing}")),
+        &config().replace("key = \"${REDACT_KEY}\"", &format!("key_file = {missing}")),
     );
     let config = landfall.dir().join("landfall.toml");
     let ended = landfall.run(["run", "--config", &config.display().to_string()]);
