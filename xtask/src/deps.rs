@@ -28,7 +28,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let mut problems = Vec::new();
     for row in &rows {
         let tree = tree(&row.package)?;
-        println!("    {}: {} crates", row.package, tree.len());
+        println!("    {}: {} crates", row.package.join(" "), tree.len());
         problems.extend(row.problems(&tree));
     }
     if problems.is_empty() {
@@ -44,7 +44,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
 /// What the table says of one package.
 #[derive(Debug, PartialEq)]
 struct Row {
-    package: String,
+    /// Its name, and what cargo is told of its features.
+    package: Vec<String>,
     crates: usize,
     /// Names of crates that must not be there; `arrow-*` stands for all that begin so.
     forbidden: Vec<String>,
@@ -57,6 +58,7 @@ impl Row {
             crates,
             forbidden,
         } = self;
+        let package = package.join(" ");
         let mut problems = Vec::new();
         if tree.len() != *crates {
             let now = tree.len();
@@ -86,7 +88,7 @@ fn rows(page: &str) -> anyhow::Result<Vec<Row>> {
             return None;
         };
         Some(Row {
-            package: in_backticks(package).next()?,
+            package: in_backticks(package).collect(),
             crates: crates.parse().ok()?,
             forbidden: in_backticks(forbidden).collect(),
         })
@@ -100,12 +102,13 @@ fn in_backticks(cell: &str) -> impl Iterator<Item = String> {
 }
 
 /// The name and version of `package` and of all that it needs to be built and to run.
-fn tree(package: &str) -> anyhow::Result<BTreeSet<String>> {
+fn tree(package: &[String]) -> anyhow::Result<BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--locked", "--edges", "normal,build"])
         .args(["--prefix", "none", "--format", "{p}", "--target", TARGET])
-        .args(["--package", package])
+        .arg("--package")
+        .args(package)
         .current_dir(workspace_root()?)
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -129,19 +132,23 @@ Text.
 | what you use | package | crates | not among them |
 |---|---|---|---|
 | one | `a` | 2 | `b`, `arrow-*` |
-| two | `c` | 30 | |
+| two | `c` `--no-default-features` | 30 | |
 
 More text | with | bars |
 ";
 
     #[test]
     fn the_table_is_read_to_its_end() {
-        let row = |package: &str, crates, forbidden: &[&str]| Row {
-            package: package.to_owned(),
+        let strings = |strings: &[&str]| strings.iter().map(ToString::to_string).collect();
+        let row = |package: &[&str], crates, forbidden: &[&str]| Row {
+            package: strings(package),
             crates,
-            forbidden: forbidden.iter().map(ToString::to_string).collect(),
+            forbidden: strings(forbidden),
         };
-        let expected = [row("a", 2, &["b", "arrow-*"]), row("c", 30, &[])];
+        let expected = [
+            row(&["a"], 2, &["b", "arrow-*"]),
+            row(&["c", "--no-default-features"], 30, &[]),
+        ];
         assert_eq!(rows(TABLE).unwrap(), expected);
         assert!(rows(&TABLE.replace("30", "thirty")).is_err());
     }

@@ -34,6 +34,21 @@ const CHECKS: &[Check] = &[
         advice: "Repair what clippy names above.",
     },
     Check {
+        name: "lints without features",
+        args: &[
+            "clippy",
+            "--package",
+            "landfall-source-appcues",
+            "--no-default-features",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        env: None,
+        advice: "What needs the server must say so: `#[cfg(feature = \"server\")]`.",
+    },
+    Check {
         name: "documentation",
         args: &["doc", "--workspace", "--no-deps"],
         env: Some(("RUSTDOCFLAGS", "-D warnings")),

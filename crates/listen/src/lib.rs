@@ -17,13 +17,21 @@
 mod networks;
 mod refusals;
 mod slots;
-mod socket;
 mod tls;
 mod watch;
+
+#[cfg(feature = "server")]
+mod handshake;
+#[cfg(feature = "server")]
+mod socket;
 
 pub use networks::{is_everywhere, networks};
 pub use refusals::Refusals;
 pub use slots::{Slot, Slots, Working};
-pub use socket::{bind, most_connections};
-pub use tls::{Handshake, Tls};
+pub use tls::Tls;
 pub use watch::{Contents, Watched};
+
+#[cfg(feature = "server")]
+pub use handshake::Handshake;
+#[cfg(feature = "server")]
+pub use socket::{bind, most_connections};

@@ -194,8 +194,8 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{GzEncoder, ZlibEncoder};
+    use http_body::Frame;
     use http_body_util::{Full, StreamBody};
-    use hyper::body::Frame;
 
     use super::*;
 

@@ -4,19 +4,13 @@ mod limits;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use async_trait::async_trait;
 use ipnet::IpNet;
-use landfall_core::{
-    BuildError, Component, Resource, Secret, Source, SourceConfig, SourceContext, lenient, secrets,
-    secrets_schema,
-};
+use landfall_core::{Component, Resource, Secret, lenient, secrets, secrets_schema};
 use landfall_listen::networks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::server::open_files;
-use crate::{AppcuesSource, Tls};
-pub(crate) use access::protections;
+use crate::Tls;
 pub use access::{Account, Auth};
 pub use limits::Limits;
 
@@ -143,17 +137,5 @@ impl Component for AppcuesConfig {
         problems.extend(self.limits.problems(self.decompression));
         problems.extend(self.tls.iter().flat_map(Tls::problems));
         problems
-    }
-}
-
-#[async_trait]
-impl SourceConfig for AppcuesConfig {
-    async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
-        Ok(Box::new(AppcuesSource::listen(self, &context.listeners)?))
-    }
-
-    async fn healthcheck(&self) -> Result<(), BuildError> {
-        open_files(self)?;
-        Ok(())
     }
 }

@@ -46,12 +46,20 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! That needs none of the feature `server`, which is on by default and without which there is no [`AppcuesSource`].
+
+// The endpoint alone has no use for some of what it shares with the server.
+#![cfg_attr(not(feature = "server"), allow(dead_code))]
 
 mod config;
+#[cfg(feature = "server")]
 mod server;
 
+#[cfg(feature = "server")]
 mod connection;
 mod pace;
+#[cfg(feature = "server")]
 mod wire;
 
 mod answer;
@@ -68,4 +76,5 @@ pub use answer::ResponseBody;
 pub use config::{Account, AppcuesConfig, Auth, Limits, Signature, SignatureMode};
 pub use endpoint::Endpoint;
 pub use landfall_listen::Tls;
+#[cfg(feature = "server")]
 pub use server::AppcuesSource;

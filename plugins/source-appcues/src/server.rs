@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use landfall_core::{BuildError, DeliverySender, Listeners, Shutdown, Source, SourceError};
+use landfall_core::{
+    BuildError, DeliverySender, Listeners, Shutdown, Source, SourceConfig, SourceContext,
+    SourceError,
+};
 use landfall_listen::{Handshake, Slots, bind, most_connections};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::config::protections;
 use crate::connection::Http;
 use crate::gate::Gate;
 use crate::{AppcuesConfig, Endpoint, SignatureMode};
@@ -81,6 +83,18 @@ pub(crate) fn open_files(config: &AppcuesConfig) -> Result<(Gate, Option<Handsha
 }
 
 #[async_trait]
+impl SourceConfig for AppcuesConfig {
+    async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(AppcuesSource::listen(self, &context.listeners)?))
+    }
+
+    async fn healthcheck(&self) -> Result<(), BuildError> {
+        open_files(self)?;
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl Source for AppcuesSource {
     async fn run(
         self: Box<Self>,
@@ -98,7 +112,7 @@ impl Source for AppcuesSource {
         if self.config.signature.mode != SignatureMode::Required {
             tracing::warn!(
                 mode = ?self.config.signature.mode,
-                protections = ?protections(&self.config),
+                protections = ?self.config.protections(),
                 "requests without a signature are accepted: whoever passes the protections, if any, can write events"
             );
         }

@@ -103,7 +103,7 @@ pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
     }
     if signature.mode != SignatureMode::Required
         && !signature.allow_unauthenticated
-        && protections(config).is_empty()
+        && config.protections().is_empty()
     {
         problems.push(
             "signature.mode: unless it is required, anybody could write events; set path_token, auth, allow_networks \
@@ -114,26 +114,27 @@ pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
     problems
 }
 
-/// What keeps strangers out beside the signature.
-pub(crate) fn protections(config: &AppcuesConfig) -> Vec<&'static str> {
-    [
-        ("path_token", config.path_token.is_some()),
-        ("auth", config.auth.is_some()),
-        (
-            "allow_networks",
-            !config.allow_networks.is_empty() && !config.allow_networks.iter().any(is_everywhere),
-        ),
-        (
-            "tls.verify_certificate",
-            config
-                .tls
-                .as_ref()
-                .is_some_and(|tls| tls.enabled && tls.verify_certificate),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(name, is_set)| is_set.then_some(name))
-    .collect()
+impl AppcuesConfig {
+    /// What keeps strangers out beside the signature.
+    pub(crate) fn protections(&self) -> Vec<&'static str> {
+        [
+            ("path_token", self.path_token.is_some()),
+            ("auth", self.auth.is_some()),
+            (
+                "allow_networks",
+                !self.allow_networks.is_empty() && !self.allow_networks.iter().any(is_everywhere),
+            ),
+            (
+                "tls.verify_certificate",
+                self.tls
+                    .as_ref()
+                    .is_some_and(|tls| tls.enabled && tls.verify_certificate),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_set)| is_set.then_some(name))
+        .collect()
+    }
 }
 
 /// Characters that stand for themselves in every URL (RFC 3986, unreserved). A segment of dots alone would be a folder.
