@@ -65,7 +65,7 @@ fn run_refuses_a_directory_that_it_cannot_write_and_names_it() {
     let config = CONFIG.replace("{dir}/lake", &path);
     for command in ["run", "validate"] {
         let ended = with_config(&landfall, command, "landfall.toml", &config);
-        assert_refused(&ended, &[&path]);
+        assert_refused(&ended, &[&path, "landfall.toml:13: sinks.lake: "]);
     }
 }
 
@@ -253,10 +253,11 @@ fn a_second_process_on_the_same_port_is_told_which() {
     let other = with_secret();
     let taken = CONFIG.replace("{source}", &instance.source().to_string());
     let ended = with_config(&other, "run", "landfall.toml", &taken);
-    assert_refused(&ended, &[&instance.source().to_string()]);
+    let place = "landfall.toml:7: sources.appcues: ";
+    assert_refused(&ended, &[&instance.source().to_string(), place]);
 
     let ended = with_config(&other, "validate", "landfall.toml", &taken);
-    assert_refused(&ended, &[&instance.source().to_string()]);
+    assert_refused(&ended, &[&instance.source().to_string(), place]);
 }
 
 /// That `ended` was refused for these mistakes and no others, each on a line of its own.
@@ -405,8 +406,21 @@ fn several_files_and_directories_are_one_configuration() {
     assert_eq!(ended.code, Some(0), "{ended}");
 
     let both = format!("{},{}", directory.display(), sink.display());
-    let ended = landfall.env("LANDFALL_CONFIG", &both).run(["validate"]);
+    let landfall = landfall.env("LANDFALL_CONFIG", &both);
+    let ended = landfall.run(["validate"]);
     assert_eq!(ended.code, Some(0), "{ended}");
+
+    // What is named is all that counts, before the command too.
+    let ended = landfall.run([
+        "--config".as_ref(),
+        directory.as_os_str(),
+        "validate".as_ref(),
+        "--config".as_ref(),
+        sink.as_os_str(),
+    ]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let ended = landfall.run(["-c".as_ref(), sink.as_os_str(), "validate".as_ref()]);
+    assert_refused(&ended, &["sources: there is none"]);
 }
 
 #[test]

@@ -34,18 +34,11 @@ Exit codes: 0 done, 1 failure, 2 usage, 78 configuration"
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// The configuration, for commands that need one.
-    #[arg(
-        short,
-        long,
-        env = "LANDFALL_CONFIG",
-        value_name = "FILE",
-        value_delimiter = ','
-    )]
-    pub(crate) config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFiles,
 }
 
-/// Where the configuration is. It may stand before the command too, or in the environment.
+/// Where the configuration is. It may stand before the command too.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ConfigFiles {
     /// The configuration: a .toml, .yaml or .json file, or a directory with such. Several, repeated or separated by commas,
@@ -57,6 +50,20 @@ pub(crate) struct ConfigFiles {
         value_delimiter = ','
     )]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+impl ConfigFiles {
+    /// Those named here and in `others`; if there are none, those in the environment.
+    pub(crate) fn with(&self, others: ConfigFiles) -> Vec<PathBuf> {
+        let named: Vec<_> = self.paths.iter().cloned().chain(others.paths).collect();
+        match std::env::var("LANDFALL_CONFIG") {
+            Ok(paths) if named.is_empty() => {
+                let paths = paths.split(',').filter(|path| !path.is_empty());
+                paths.map(PathBuf::from).collect()
+            }
+            _ => named,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -127,10 +127,7 @@ pub fn main(registry: Registry) -> ExitCode {
 
 async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
     let registry = &registry;
-    let paths = |config: ConfigFiles| match config.paths {
-        none if none.is_empty() => cli.config.clone(),
-        paths => paths,
-    };
+    let paths = |config| cli.config.with(config);
     let load = |config| run::load(&paths(config), registry);
     let run = Command::Run {
         config: ConfigFiles::default(),
@@ -157,7 +154,7 @@ async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
         Command::Validate {
             config,
             no_environment,
-        } => validate::validate(load(config)?, no_environment).await,
+        } => validate::validate(&paths(config), no_environment, registry).await,
         Command::Schema { config: true, .. } => schema::print_of_config(registry),
         Command::Schema { dialect, uri, .. } => schema::print(dialect, &uri),
         Command::List { format } => list::print(registry, format),

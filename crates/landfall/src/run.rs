@@ -36,7 +36,8 @@ pub(crate) async fn run(
     allow_many_files();
     // Before they are read, so that no change is missed.
     let changes = Changes::of(config, watch)?;
-    let topology = Topology::build(load(config, registry)?).await?;
+    let built = Topology::build(load(config, registry)?).await;
+    let topology = built.map_err(|error| error.located(config))?;
     let (trigger, shutdown) = Shutdown::new();
     trigger_on_signals(Arc::new(trigger))?;
     let configs = stream::unfold(changes, |mut changes| async {

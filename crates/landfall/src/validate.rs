@@ -1,15 +1,24 @@
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
+use std::path::PathBuf;
 
-use landfall_topology::{Config, Topology};
+use landfall_topology::{Config, Registry, Topology};
 
-/// Says what is in a configuration that has been read already, and tries whether it could run here.
-pub(crate) async fn validate(config: Config, no_environment: bool) -> anyhow::Result<()> {
+use crate::run::load;
+
+/// Says what is in the configuration, and tries whether it could run here.
+pub(crate) async fn validate(
+    paths: &[PathBuf],
+    no_environment: bool,
+    registry: &Registry,
+) -> anyhow::Result<()> {
+    let config = load(paths, registry)?;
     let mut report = described(&config)?;
     if no_environment {
         report += "the configuration is valid\n";
     } else {
-        Topology::check(config).await?;
+        let checked = Topology::check(config).await;
+        checked.map_err(|error| error.located(paths))?;
         report += "the configuration is valid, the ports are free, data_dir and the storage can be written\n";
     }
     stdout().write_all(report.as_bytes())?;

@@ -58,11 +58,11 @@ impl Topology {
     /// [`ConfigError`] with everything that would fail.
     pub async fn check(config: Config) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        for (_, resource) in config.resources() {
+        for (holder, resource) in config.resources() {
             if let Resource::Port(address) = resource
                 && let Err(problem) = bind(address)
             {
-                problems.push(problem);
+                problems.push(format!("{holder}: {problem}"));
             }
         }
         let on_disk = |sink: &SinkOuter| sink.buffer.r#type == BufferType::Disk;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Fingerprint;
 use super::place::{Place, line_at};
-use super::problem::Problem;
+use super::problem::{ConfigError, Problem};
 
 /// The languages in which a configuration can be written. All have the same shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +165,19 @@ impl Files {
                 _ => problem.to_string(),
             })
             .collect()
+    }
+}
+
+impl ConfigError {
+    /// The same problems, each with the file and line of the setting that it begins with, as far as the files at `paths` tell.
+    #[must_use]
+    pub fn located(self, paths: &[PathBuf]) -> Self {
+        match Files::read(paths) {
+            Ok(files) => {
+                Self(files.located(self.0.iter().map(|text| Problem::reported(text)).collect()))
+            }
+            Err(_) => self,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Problem, joined};
@@ -25,11 +25,21 @@ impl<C> Read<C> {
     }
 }
 
+/// What stands in for a setting that is missing, so that all others are looked at too: one of these should be of its kind.
+const STAND_INS: [fn() -> Value; 5] = [
+    || Value::from(""),
+    || Value::from(0),
+    || Value::from(false),
+    || Value::Array(Vec::new()),
+    || Value::Object(Map::new()),
+];
+
 /// Reads settings, beside which those called `also` have been read already.
 ///
-/// serde stops at the first mistake. What it names is taken away, and the rest read again.
+/// serde stops at the first mistake. What it names is taken away, or put there if it is missing, and all read again.
 pub(crate) fn read<C: DeserializeOwned>(mut value: Value, also: &[&str]) -> Read<C> {
     let mut problems = Vec::new();
+    let mut stand_in = StandIn::default();
     loop {
         let error = match serde_path_to_error::deserialize(value.clone()) {
             Ok(settings) => {
@@ -48,16 +58,19 @@ pub(crate) fn read<C: DeserializeOwned>(mut value: Value, also: &[&str]) -> Read
         {
             place.push(Step::Key(name.to_owned()));
         }
-        let path = place.iter().fold(String::new(), |path, step| match step {
-            Step::Key(key) => joined(&path, key),
-            Step::Index(index) => format!("{path}[{index}]"),
-        });
-        let also = if place.len() == 1 { also } else { &[] };
-        problems.push(match missing_field(&message) {
-            Some(name) => Problem::new(joined(&path, name), "is missing"),
-            None => Problem::new(path, advice(&message, also)),
-        });
-        if problems.len() == MOST_PROBLEMS || !take_away(&mut value, &place) {
+        let goes_on = if let Some(name) = missing_field(&message) {
+            place.push(Step::Key(name.to_owned()));
+            problems.push(Problem::new(path_of(&place), "is missing"));
+            stand_in = StandIn { place, tried: 0 };
+            stand_in.put(&mut value)
+        } else if !stand_in.place.is_empty() && stand_in.place.starts_with(&place) {
+            stand_in.put(&mut value)
+        } else {
+            let also = if place.len() == 1 { also } else { &[] };
+            problems.push(Problem::new(path_of(&place), advice(&message, also)));
+            take_away(&mut value, &place)
+        };
+        if !goes_on || problems.len() == MOST_PROBLEMS {
             return Read {
                 settings: None,
                 problems,
@@ -66,9 +79,17 @@ pub(crate) fn read<C: DeserializeOwned>(mut value: Value, also: &[&str]) -> Read
     }
 }
 
+#[derive(PartialEq)]
 enum Step {
     Key(String),
     Index(usize),
+}
+
+fn path_of(place: &[Step]) -> String {
+    place.iter().fold(String::new(), |path, step| match step {
+        Step::Key(key) => joined(&path, key),
+        Step::Index(index) => format!("{path}[{index}]"),
+    })
 }
 
 fn steps(path: &Path) -> Vec<Step> {
@@ -81,16 +102,36 @@ fn steps(path: &Path) -> Vec<Step> {
         .collect()
 }
 
+/// What stands in for the last setting that was found missing.
+#[derive(Default)]
+struct StandIn {
+    place: Vec<Step>,
+    tried: usize,
+}
+
+impl StandIn {
+    /// Puts the next one there; or takes away what is around it if none has fitted.
+    fn put(&mut self, value: &mut Value) -> bool {
+        let Some((Step::Key(key), before)) = self.place.split_last() else {
+            return false;
+        };
+        self.tried += 1;
+        match (STAND_INS.get(self.tried - 1), holder(value, before)) {
+            (Some(stand_in), Some(Value::Object(table))) => {
+                table.insert(key.clone(), stand_in());
+                true
+            }
+            _ => take_away(value, before),
+        }
+    }
+}
+
 /// Takes what is at `place` out of `value`; of a list, with all behind it, since these would stand in other places then.
 fn take_away(value: &mut Value, place: &[Step]) -> bool {
     let Some((last, before)) = place.split_last() else {
         return false;
     };
-    let holder = before.iter().try_fold(value, |holder, step| match step {
-        Step::Key(key) => holder.get_mut(key),
-        Step::Index(index) => holder.get_mut(index),
-    });
-    match (holder, last) {
+    match (holder(value, before), last) {
         (Some(Value::Object(table)), Step::Key(key)) => table.remove(key).is_some(),
         (Some(Value::Array(items)), Step::Index(index)) if *index < items.len() => {
             items.truncate(*index);
@@ -98,6 +139,14 @@ fn take_away(value: &mut Value, place: &[Step]) -> bool {
         }
         _ => false,
     }
+}
+
+/// What is at `place`.
+fn holder<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
+    place.iter().try_fold(value, |holder, step| match step {
+        Step::Key(key) => holder.get_mut(key),
+        Step::Index(index) => holder.get_mut(index),
+    })
 }
 
 #[cfg(test)]
@@ -122,6 +171,8 @@ mod tests {
         Basic {
             #[serde(rename = "username")]
             _username: String,
+            #[serde(rename = "port")]
+            _port: u16,
         },
     }
 
@@ -135,6 +186,17 @@ mod tests {
         _auth: Option<Auth>,
         #[serde(default)]
         peers: Vec<String>,
+        #[serde(default, rename = "routes")]
+        _routes: Vec<Route>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Route {
+        #[serde(rename = "to")]
+        _to: String,
+        #[serde(rename = "over")]
+        _over: u64,
     }
 
     fn problems(value: Value) -> Vec<String> {
@@ -147,12 +209,12 @@ mod tests {
         let found = problems(json!({
             "mode": "hunter2",
             "limits": { "a": "x\", expected hunter2", "b": 1, "c": -1 },
-            "auth": { "strategy": "basic", "username": "me", "pasword": "hunter2" },
+            "auth": { "strategy": "basic", "username": "me", "port": 1, "pasword": "hunter2" },
             "peers": ["one", ["hunter2"], "three"],
             "input": ["hunter2"],
         }));
         let expected = [
-            "auth.pasword: there is no such setting; known: username",
+            "auth.pasword: there is no such setting; known: username, port",
             "input: there is no such setting; did you mean inputs?",
             "limits.a: must be a whole number, 0 or more",
             "limits.c: must be a whole number, 0 or more",
@@ -174,10 +236,18 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_where_it_should_stand() {
-        let missing = json!({ "auth": { "strategy": "basic" }, "mode": 1 });
+        let missing =
+            json!({ "auth": { "strategy": "basic" }, "mode": 1, "routes": [{ "to": "a" }, {}] });
         assert_eq!(
             problems(missing),
-            ["auth.username: is missing", "mode: must be a string"]
+            [
+                "auth.username: is missing",
+                "auth.port: is missing",
+                "mode: must be a string",
+                "routes[0].over: is missing",
+                "routes[1].to: is missing",
+                "routes[1].over: is missing",
+            ]
         );
     }
 }
