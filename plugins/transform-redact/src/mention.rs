@@ -45,10 +45,24 @@ impl Mention {
 /// `text` with all that is mentioned replaced; `None` if nothing is. With `long_only`, short ids are not looked for.
 pub(crate) fn replace(text: &str, mentions: &[Mention], long_only: bool) -> Option<String> {
     let bytes = text.as_bytes();
+    // Most places are dismissed by their first byte: bodies may be large, and ids many.
+    let mut may_begin = [false; 256];
+    may_begin[usize::from(b'%')] = true;
+    for first in mentions
+        .iter()
+        .filter_map(|mention| mention.id.bytes().next())
+    {
+        may_begin[usize::from(first.to_ascii_lowercase())] = true;
+        may_begin[usize::from(first.to_ascii_uppercase())] = true;
+    }
     let mut replaced = None::<String>;
     let mut kept = 0;
     let mut at = 0;
     while at < bytes.len() {
+        if !may_begin[usize::from(bytes[at])] {
+            at += 1;
+            continue;
+        }
         let looked_for = mentions
             .iter()
             .filter(|mention| !long_only || mention.id.len() >= LONG);
