@@ -29,7 +29,7 @@ fn listed() -> Value {
     serde_json::from_str(&printed(&["list", "--format", "json"])).unwrap()
 }
 
-/// Each type of component that has a page, with that.
+/// Each type of component, with the page about it.
 fn pages(listed: &Value) -> Vec<(PathBuf, &Value)> {
     let components = listed["components"].as_array().unwrap().iter();
     let pages = components.map(|component| {
@@ -37,7 +37,7 @@ fn pages(listed: &Value) -> Vec<(PathBuf, &Value)> {
         let page = format!("docs/{}s/{}.md", text("kind"), text("type"));
         (workspace_root().join(page), component)
     });
-    pages.filter(|(page, _)| page.is_file()).collect()
+    pages.collect()
 }
 
 /// Compares the file with what it should be, or writes it if that is asked for.

@@ -43,8 +43,10 @@ fn valid(landfall: &Landfall, configurations: &[PathBuf]) -> BTreeMap<PathBuf, b
 #[test]
 fn the_schema_admits_what_loads_and_refuses_what_does_not() {
     let landfall = landfall();
-    let mut good = files_below(&workspace_root().join("examples/config"), ".toml");
-    assert!(!good.is_empty());
+    let examples = workspace_root().join("examples");
+    let mut good = files_below(&examples.join("config"), ".toml");
+    good.extend(files_below(&examples.join("vector"), "landfall.toml"));
+    assert!(good.len() > 1);
     let right = config(SIGNED, "");
     let write = |name: &str, text: &str| landfall.write(name, text);
     good.push(write("right.toml", &right));
