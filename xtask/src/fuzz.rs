@@ -39,6 +39,10 @@ const TARGETS: &[Target] = &[
         name: "journal_segment",
         seeds: &[],
     },
+    Target {
+        name: "vector_request",
+        seeds: &["fuzz/seeds/vector_request"],
+    },
 ];
 
 /// What libFuzzer needs to be told of the code that it runs: the flags of cargo-fuzz that stable Rust knows too.
