@@ -22,6 +22,17 @@ use landfall_testkit::{Instance, Landfall, Request, files_below, workspace_root}
 
 const SECRET: &str = "a secret only of this test";
 
+/// The source of webhooks, in a configuration for `Landfall::write`.
+const WEBHOOKS: &str = r#"
+data_dir = "{dir}/data"
+api.address = "{api}"
+
+[sources.appcues]
+type = "appcues"
+address = "{source}"
+signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
+"#;
+
 fn event(id: &str) -> String {
     format!(
         r#"{{"id": "{id}", "name": "appcues:flow_started", "account_id": "1", "timestamp": 1700000000000, "n": 1.50}}"#

@@ -13,7 +13,7 @@ use landfall_testkit::{
 use serde_json::{Value, json};
 
 use crate::lake::landed_ids;
-use crate::{accept, event, ids, prepare};
+use crate::{WEBHOOKS, accept, event, ids, prepare};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -418,15 +418,7 @@ fn from_landfall_to_landfall_the_bodies_stay_the_same() {
     let (second, _) = start("", "");
     for compression in ["none", "gzip", "zstd"] {
         let (first, config) = prepare(&format!(
-            r#"
-data_dir = "{{dir}}/data"
-api.address = "{{api}}"
-
-[sources.appcues]
-type = "appcues"
-address = "{{source}}"
-signature.secrets = ["${{APPCUES_WEBHOOK_SECRET}}"]
-
+            r#"{WEBHOOKS}
 [sinks.vector]
 type = "vector"
 inputs = ["appcues"]

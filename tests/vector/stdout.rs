@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 use landfall_testkit::{Landfall, Process, Request, Signal};
 use serde_json::Value;
 
-use crate::{SECRET, event, ids, prepare};
+use crate::{SECRET, WEBHOOKS, event, ids, prepare};
 
 const LONG: Duration = Duration::from_secs(60);
 
-const CONFIG: &str = r#"
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
+/// A configuration whose sink, with this input, must be left alone.
+fn config(input: &str) -> String {
+    format!(
+        r#"{WEBHOOKS}
 [sinks.lake]
 type = "parquet"
-inputs = ["appcues"]
-uri = "{dir}/lake"
-"#;
+inputs = ["{input}"]
+uri = "{{dir}}/lake"
+"#
+    )
+}
 
 fn request(body: &[u8]) -> Request {
     let request = Request::post("/webhooks/appcues");
@@ -47,7 +47,7 @@ fn source(landfall: &Landfall, config: &str) -> Command {
 
 #[test]
 fn events_are_lines_on_standard_output_and_nothing_else_is() {
-    let (landfall, config) = prepare(CONFIG);
+    let (landfall, config) = prepare(&config("appcues"));
     let mut process = Process::spawn(&mut source(&landfall, &config.display().to_string()));
     let address = landfall.source();
     let several_lines = "{\"id\": \"1\",\r\n  \"n\": 1.50}";
@@ -72,14 +72,14 @@ fn events_are_lines_on_standard_output_and_nothing_else_is() {
     for line in ended.stderr.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
     }
-    for left_out in ["lake", "landfall-data"] {
+    for left_out in ["lake", "data"] {
         assert!(!landfall.dir().join(left_out).exists(), "{left_out}");
     }
 }
 
 #[test]
 fn who_waits_is_told_when_nobody_reads_any_more() {
-    let (landfall, config) = prepare(CONFIG);
+    let (landfall, config) = prepare(&config("appcues"));
     let pipe = landfall.command::<&str>([]);
     let landfall_exe = pipe.get_program().to_owned();
     let mut shell = Command::new("sh");
@@ -108,8 +108,7 @@ fn who_waits_is_told_when_nobody_reads_any_more() {
 #[test]
 fn a_transform_is_not_passed_over_in_silence() {
     let transform = "\n[transforms.some]\ntype = \"filter\"\ninputs = [\"appcues\"]\nevent_types = { deny = [\"nps_score\"] }\n";
-    let config = CONFIG.replace("inputs = [\"appcues\"]", "inputs = [\"some\"]") + transform;
-    let (landfall, config) = prepare(&config);
+    let (landfall, config) = prepare(&(config("some") + transform));
     let ended = Process::spawn(&mut source(&landfall, &config.display().to_string())).wait(LONG);
     assert_eq!(ended.code, Some(78), "{ended}");
     assert!(

@@ -13,7 +13,7 @@ use landfall_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{accept, event, ids, post, prepare};
+use crate::{WEBHOOKS, accept, event, ids, post, prepare};
 
 /// A Vector that takes events, and what it has taken.
 struct Peer {
@@ -106,15 +106,7 @@ fn decode(value: &Value) -> Vec<u8> {
 /// What a disk buffer holds is sent to `peer`, a request for each event that comes alone.
 fn config(peer: &Peer, settings: &str) -> String {
     format!(
-        r#"
-data_dir = "{{dir}}/data"
-api.address = "{{api}}"
-
-[sources.appcues]
-type = "appcues"
-address = "{{source}}"
-signature.secrets = ["${{APPCUES_WEBHOOK_SECRET}}"]
-
+        r#"{WEBHOOKS}
 [sinks.vector]
 type = "vector"
 inputs = ["appcues"]

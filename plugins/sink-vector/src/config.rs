@@ -18,7 +18,7 @@ pub struct VectorConfig {
     /// The peer's host and port, `vector.example.com:6000`; with `https://` before them TLS is spoken.
     #[schemars(example = "127.0.0.1:6000")]
     pub address: String,
-    /// How requests are compressed: `none`, `gzip` or `zstd`.
+    /// How requests are compressed: `none`, `gzip` or `zstd`. The last is understood by Vector 0.56 and later.
     #[serde(default)]
     pub compression: Compression,
     /// When a batch is closed and sent: at whichever limit is met first.

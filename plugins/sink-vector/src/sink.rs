@@ -135,16 +135,12 @@ impl Queue {
     /// The first events, as many as fit into a batch, and at least one.
     fn take(&mut self, limits: &BatchConfig) -> Vec<Item> {
         let mut bytes = 0;
-        let fitting = self
-            .items
-            .iter()
-            .take(limits.max_events)
-            .take_while(|item| {
-                let is_first = bytes == 0;
-                bytes += item.event.body.len();
-                is_first || bytes <= limits.max_bytes
-            });
-        let count = fitting.count();
+        let items = self.items.iter().take(limits.max_events);
+        let fitting = items.take_while(|item| {
+            bytes += item.event.body.len();
+            bytes <= limits.max_bytes
+        });
+        let count = fitting.count().max(1).min(self.items.len());
         let batch: Vec<_> = self.items.drain(..count).collect();
         self.bytes -= batch
             .iter()

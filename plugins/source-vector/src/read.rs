@@ -50,7 +50,8 @@ impl Reader {
             Refused::new("read_timeout", Status::new(Code::DeadlineExceeded, problem))
         })??;
         let (rule, limit) = (self.rule.clone(), self.limit);
-        if compression != Compression::None {
+        let is_compressed = compression != Compression::None;
+        if is_compressed {
             // Those that are unpacked at the same time wait for each other, which does not take long.
             let most = u32::try_from(limit).unwrap_or(u32::MAX);
             let memory = Arc::clone(&self.memory).acquire_many_owned(most);
@@ -69,9 +70,15 @@ impl Reader {
             Code::ResourceExhausted => Refused::too_large(limit),
             _ => Refused::new("request_broken", status),
         })?;
-        let kept: usize = read.events.iter().map(|event| event.body.len()).sum();
-        let kept = kept.min(reserved.num_permits());
-        read.reserved = reserved.split(kept);
+        if is_compressed {
+            // It was reserved for the worst.
+            let bodies: usize = read.events.iter().map(|event| event.body.len()).sum();
+            let used = bodies.min(reserved.num_permits());
+            read.reserved = reserved.split(used);
+        } else {
+            // The bodies are slices of it.
+            read.reserved = Some(reserved);
+        }
         Ok(read)
     }
 
