@@ -50,7 +50,8 @@ fn land(partitions: usize, events: usize, noise: usize) -> u64 {
     }
     // The last batch waits for more.
     instance.wait_until("a batch has landed", |instance| {
-        instance.metric("component_sent_events_total") >= events as u64 / 2
+        instance.metric_with("component_sent_events_total", r#"component_kind="sink""#)
+            >= events as f64 / 2.0
     });
     let peak = peak_memory(&instance);
     let lake = instance.dir().join("lake");

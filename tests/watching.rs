@@ -196,3 +196,48 @@ fn top_shows_what_each_component_does_in_a_terminal_and_as_text() {
     assert_eq!(rows[1][..3], ["appcues", "source", "appcues"]);
     assert_eq!(rows[2][..3], ["lake", "sink", "parquet"]);
 }
+
+#[test]
+fn every_series_of_a_component_says_whose_it_is() {
+    let mut instance = start("");
+    send(&instance, "flow_started", "1");
+    let refused = Request::post("/webhooks/appcues").body(b"{}");
+    assert_eq!(refused.send(instance.source()).status, 401);
+    instance.wait_until("the event lands", |instance| {
+        instance.metric_with("component_sent_events_total", "component_id=\"lake\"") == 1.0
+    });
+    let metrics = get(instance.api(), "/metrics").expect("metrics").text();
+    let mut seen = 0;
+    for line in metrics.lines() {
+        let names = [
+            "component_",
+            "buffer_",
+            "landfall_",
+            "open_connections",
+            "requests_in_",
+        ];
+        if names.iter().any(|name| line.starts_with(name)) {
+            let of_source =
+                r#"component_id="appcues",component_kind="source",component_type="appcues""#;
+            let of_sink = r#"component_id="lake",component_kind="sink",component_type="parquet""#;
+            assert!(line.contains(of_source) || line.contains(of_sink), "{line}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{metrics}");
+    for (name, labels) in [
+        (
+            "component_received_events_total",
+            "component_kind=\"source\"",
+        ),
+        ("component_sent_events_total", "component_kind=\"source\""),
+        ("component_received_events_total", "component_kind=\"sink\""),
+        ("component_errors_total", "error_code=\"signature_missing\""),
+    ] {
+        assert_eq!(
+            instance.metric_with(name, labels),
+            1.0,
+            "{name} {labels}\n{metrics}"
+        );
+    }
+}

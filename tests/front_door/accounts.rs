@@ -168,7 +168,7 @@ fn accounts_that_cannot_work_are_refused_by_name() {
         ),
         (
             r#"accounts = [{ id = "77", secrets = ["x"], paths = "/webhooks" }]"#,
-            "unknown field `paths`",
+            "accounts[0].paths: there is no such setting",
         ),
         (
             r#"accounts = [{ id = "77", secret_files = ["{dir}/absent"] }]"#,

@@ -256,7 +256,7 @@ fn certificates_that_cannot_work_are_refused_by_name() {
         ),
         (
             format!("{crt_file}, {key_file}, alpn = []"),
-            "unknown field `alpn`",
+            "tls.alpn: there is no such setting",
         ),
     ] {
         assert_refused(&landfall, &format!("{SIGNED}\ntls = {{ {tls} }}"), problem);

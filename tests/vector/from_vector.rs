@@ -146,7 +146,10 @@ fn bodies_land_byte_for_byte_and_what_is_sent_again_lands_once() {
     assert_codes(&push(&instance, &requests), &["OK"; 4]);
     assert_codes(&push_with(&instance, &requests[2..3], &["--gzip"]), &["OK"]);
     assert_eq!(
-        instance.metric("component_received_events_total"),
+        instance.metric_with(
+            "component_received_events_total",
+            r#"component_kind="source""#
+        ) as u64,
         15 + 1 + 13 + 13
     );
 
@@ -431,7 +434,7 @@ batch.timeout_secs = 0
         let mut first = first.start(&config);
         accept(&first, samples().iter().map(Vec::as_slice));
         first.wait_until("all are taken", |first| {
-            first.metric("component_sent_events_total") == 13
+            first.metric_with("component_sent_events_total", r#"component_kind="sink""#) == 13.0
         });
         let (ended, _) = first.stop(Signal::TERM);
         assert_eq!(ended.code, Some(0), "{ended}");

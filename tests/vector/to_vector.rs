@@ -199,7 +199,10 @@ fn the_documented_events_arrive_in_order_byte_for_byte_and_say_what_they_are() {
     assert!(!strange.contains_key("appcues"), "{strange:?}");
 
     wait_until_acknowledged(&mut instance);
-    assert_eq!(instance.metric("component_sent_events_total"), 14);
+    assert_eq!(
+        instance.metric_with("component_sent_events_total", r#"component_kind="sink""#),
+        14.0
+    );
     let (ended, _landfall) = instance.stop(Signal::TERM);
     assert_eq!(ended.code, Some(0), "{ended}");
     assert_eq!(

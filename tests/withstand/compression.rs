@@ -54,7 +54,9 @@ fn compressed_bodies_land_inflated_and_broken_ones_are_quarantined_as_they_came(
     }
     instance.wait_until("all have landed", |instance| {
         let lake = instance.dir().join("lake");
-        landed_ids(&lake).len() == 3 && instance.metric("component_sent_events_total") >= 6
+        landed_ids(&lake).len() == 3
+            && instance.metric_with("component_sent_events_total", r#"component_kind="sink""#)
+                >= 6.0
     });
     python("check_quarantine.py", args);
 }

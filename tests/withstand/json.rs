@@ -96,7 +96,8 @@ fn every_signed_body_is_answered_200_and_stands_in_the_lake() {
         assert_eq!(answer.status, 200, "{start}: {}", answer.text());
     }
     instance.wait_until("all of it has landed", |instance| {
-        instance.metric("component_sent_events_total") >= count as u64
+        instance.metric_with("component_sent_events_total", r#"component_kind="sink""#)
+            >= count as f64
     });
     let landed = landed_ids(&instance.dir().join("lake"));
     assert_eq!(landed.len(), events.len(), "{:?}", landed.keys());

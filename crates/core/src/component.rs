@@ -154,8 +154,45 @@ pub trait SinkConfig: Component {
 pub struct SourceContext {
     /// The component's name in the configuration.
     pub id: String,
+    /// The name of its type in the configuration.
+    pub r#type: String,
     /// The sockets that its predecessor listened on, if it had one.
     pub listeners: Listeners,
+}
+
+/// What tells the series of one component from those of others: `component_id`, `component_kind` and `component_type`.
+pub type Labels = [(&'static str, String); 3];
+
+/// The labels of a component of this kind: `source`, `transform` or `sink`.
+pub fn labels(id: &str, kind: &str, r#type: &str) -> Labels {
+    [
+        ("component_id", id.to_owned()),
+        ("component_kind", kind.to_owned()),
+        ("component_type", r#type.to_owned()),
+    ]
+}
+
+impl SourceContext {
+    /// A context for a source outside of any configuration.
+    pub fn new(id: &str, r#type: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            r#type: r#type.to_owned(),
+            listeners: Listeners::default(),
+        }
+    }
+
+    /// What every series of the source carries.
+    pub fn labels(&self) -> Labels {
+        labels(&self.id, "source", &self.r#type)
+    }
+}
+
+impl SinkContext {
+    /// What every series of the sink carries.
+    pub fn labels(&self) -> Labels {
+        labels(&self.id, "sink", &self.r#type)
+    }
 }
 
 /// Sockets that outlive the source which listens on them, so that a source can be replaced and no connection is refused
@@ -192,6 +229,8 @@ impl Listeners {
 pub struct SinkContext {
     /// The component's name in the configuration.
     pub id: String,
+    /// The name of its type in the configuration.
+    pub r#type: String,
     /// Tells this data directory from all others that write to the same place; stays the same over restarts.
     pub home_id: String,
     /// Tells this process from all others, those before it in the same data directory included. Begins with `home_id`.

@@ -36,8 +36,9 @@ mod stream;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
 pub use component::{
-    BuildError, Component, Health, Listeners, Resource, Sink, SinkConfig, SinkContext, SinkError,
-    Source, SourceConfig, SourceContext, SourceError, StateStore, Transform, TransformConfig,
+    BuildError, Component, Health, Labels, Listeners, Resource, Sink, SinkConfig, SinkContext,
+    SinkError, Source, SourceConfig, SourceContext, SourceError, StateStore, Transform,
+    TransformConfig, labels,
 };
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use event::{Event, Position, Timestamp};

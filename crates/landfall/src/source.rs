@@ -33,6 +33,7 @@ pub(crate) async fn write_to_stdout(config: Config) -> anyhow::Result<()> {
     for (id, outer) in config.sources {
         let context = SourceContext {
             id: id.clone(),
+            r#type: outer.r#type.clone(),
             listeners: listeners.clone(),
         };
         match outer.config.build(context).await {
@@ -45,6 +46,7 @@ pub(crate) async fn write_to_stdout(config: Config) -> anyhow::Result<()> {
     }
     let context = SinkContext {
         id: "stdout".to_owned(),
+        r#type: "console".to_owned(),
         home_id: String::new(),
         writer_id: String::new(),
         state: None,

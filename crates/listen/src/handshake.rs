@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_core::BuildError;
+use landfall_core::{BuildError, Labels};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -34,7 +34,7 @@ impl fmt::Debug for Handshake {
 
 impl Handshake {
     /// The handshake that `tls` asks for, if it asks for TLS. It may take up to `limit`, and agrees on one of `protocols`
-    /// (ALPN), the best first.
+    /// (ALPN), the best first. Errors are counted with `labels`.
     ///
     /// # Errors
     /// Says which file cannot be read, or what is wrong with it.
@@ -42,6 +42,7 @@ impl Handshake {
         tls: Option<&Tls>,
         limit: Duration,
         protocols: &'static [&'static str],
+        labels: Labels,
     ) -> Result<Option<Self>, BuildError> {
         let Some(tls) = tls.filter(|tls| tls.enabled) else {
             return Ok(None);
@@ -67,7 +68,11 @@ impl Handshake {
             Ok(TlsAcceptor::from(Arc::new(config)))
         };
         Ok(Some(Self {
-            acceptor: Arc::new(Watched::new(files.into_iter().flatten().collect(), build)?),
+            acceptor: Arc::new(Watched::new(
+                files.into_iter().flatten().collect(),
+                labels,
+                build,
+            )?),
             limit,
         }))
     }

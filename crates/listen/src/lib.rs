@@ -8,7 +8,7 @@
 //! ```
 //! use landfall_listen::Slots;
 //!
-//! let slots = Slots::new(1, "open_connections");
+//! let slots = Slots::new(1, metrics::Gauge::noop());
 //! let silent = slots.try_take().unwrap();
 //! let next = slots.try_take().unwrap(); // who has kept us waiting longest gives way
 //! assert!(silent.begin().is_none() && next.begin().is_some());

@@ -5,12 +5,23 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use landfall_core::Labels;
+
 /// How long a refusal with the same code is not told again.
 const QUIET_TIME: Duration = Duration::from_secs(10);
 
 /// Counts every refusal, and tells the operator of each kind from time to time.
-#[derive(Default)]
-pub struct Refusals(Mutex<HashMap<&'static str, Told>>);
+pub struct Refusals {
+    labels: Labels,
+    told: Mutex<HashMap<&'static str, Told>>,
+}
+
+/// Counts an error of the component with these `labels` in `component_errors_total`.
+pub(crate) fn count_error(labels: &Labels, code: &'static str) {
+    let [id, kind, r#type] = labels.clone();
+    let labels = [id, kind, r#type, ("error_code", code.to_owned())];
+    metrics::counter!("component_errors_total", &labels).increment(1);
+}
 
 struct Told {
     at: Instant,
@@ -24,6 +35,14 @@ impl fmt::Debug for Refusals {
 }
 
 impl Refusals {
+    /// Those of a component, whose `labels` the series carry.
+    pub fn new(labels: Labels) -> Self {
+        Self {
+            labels,
+            told: Mutex::default(),
+        }
+    }
+
     /// Of whoever came as far as a connection only.
     pub fn note_handshake(&self, error: &io::Error, peer: SocketAddr) {
         let why = format_args!("no TLS connection: {error}");
@@ -38,7 +57,7 @@ impl Refusals {
 
     /// Notes a refusal with `code`, a name of a bounded set, and what is to be mended.
     pub fn tell(&self, code: &'static str, why: &dyn Display, peer: Option<SocketAddr>) {
-        metrics::counter!("component_errors_total", "error_code" => code).increment(1);
+        count_error(&self.labels, code);
         if let Some(left_out) = self.is_due(code, Instant::now()) {
             let peer = peer.map(tracing::field::display);
             tracing::warn!(code, peer, left_out, "request refused: {why}");
@@ -47,7 +66,7 @@ impl Refusals {
 
     /// How many of this kind have not been told, if one may be told now.
     fn is_due(&self, code: &'static str, now: Instant) -> Option<u64> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(last) = told.get_mut(code) else {
             told.insert(
                 code,
@@ -73,11 +92,13 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
+    use landfall_core::labels;
+
     use super::*;
 
     #[test]
     fn a_kind_is_told_at_once_and_then_seldom_with_the_number_of_those_left_out() {
-        let refusals = Refusals::default();
+        let refusals = Refusals::new(labels("in", "source", "test"));
         let start = Instant::now();
         assert_eq!(refusals.is_due("a", start), Some(0));
         assert_eq!(refusals.is_due("a", start), None);

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::Gauge;
 use tokio::sync::Notify;
 
 /// A bounded number of slots. When all are taken, whoever has kept the others waiting longest loses theirs.
@@ -13,8 +14,8 @@ pub struct Slots(Arc<Shared>);
 
 struct Shared {
     limit: usize,
-    /// The name of the gauge that shows how many are taken.
-    gauge: &'static str,
+    /// Shows how many are taken.
+    gauge: Gauge,
     state: Mutex<State>,
     /// Somebody may find a slot now.
     room: Notify,
@@ -29,8 +30,8 @@ struct State {
 }
 
 impl Slots {
-    /// `limit` of them, all free. The gauge of this name shows how many are taken.
-    pub fn new(limit: usize, gauge: &'static str) -> Self {
+    /// `limit` of them, all free. The gauge shows how many are taken.
+    pub fn new(limit: usize, gauge: Gauge) -> Self {
         Self(Arc::new(Shared {
             limit,
             gauge,
@@ -44,7 +45,7 @@ impl Slots {
         let mut state = self.0.state();
         if state.taken < self.0.limit {
             state.taken += 1;
-            metrics::gauge!(self.0.gauge).increment(1);
+            self.0.gauge.increment(1);
         } else {
             state.evict()?;
         }
@@ -96,7 +97,7 @@ impl Shared {
 
     fn give_back(&self, state: &mut State) {
         state.taken -= 1;
-        metrics::gauge!(self.gauge).decrement(1);
+        self.gauge.decrement(1);
         self.room.notify_one();
     }
 }
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_longest_idle_loses_its_slot_to_the_next_who_comes() {
-        let slots = Slots::new(2, "taken");
+        let slots = Slots::new(2, Gauge::noop());
         let first = slots.try_take().unwrap();
         let second = slots.try_take().unwrap();
         let third = slots.try_take().unwrap();
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_slot_at_work_is_not_lost_and_idle_anew_after_it() {
-        let slots = Slots::new(2, "taken");
+        let slots = Slots::new(2, Gauge::noop());
         let first = slots.try_take().unwrap();
         let second = slots.try_take().unwrap();
         let work = first.begin().unwrap();
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn there_is_no_slot_while_all_are_at_work_and_one_at_once_after_it() {
-        let slots = Slots::new(1, "taken");
+        let slots = Slots::new(1, Gauge::noop());
         let slot = slots.try_take().unwrap();
         let work = [slot.begin().unwrap(), slot.begin().unwrap()];
         assert!(slots.try_take().is_none());
@@ -241,7 +242,7 @@ mod tests {
 
     #[test]
     fn slots_are_given_back_once_whether_lost_or_not() {
-        let slots = Slots::new(2, "taken");
+        let slots = Slots::new(2, Gauge::noop());
         let lost = slots.try_take().unwrap();
         let kept = slots.try_take().unwrap();
         let work = kept.begin().unwrap();

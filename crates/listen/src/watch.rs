@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use landfall_core::{BuildError, Secret};
+use landfall_core::{BuildError, Labels, Secret};
+
+use crate::refusals::count_error;
 
 /// How often the files are read. A change is taken once it was read twice alike, so after a second at most.
 const INTERVAL: Duration = Duration::from_millis(450);
@@ -31,15 +33,17 @@ pub struct Watched<T> {
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
-    /// Reads `files` and makes the first value of them. Without files there is nothing to watch.
+    /// Reads `files` and makes the first value of them. Without files there is nothing to watch. Errors are counted with
+    /// `labels`.
     ///
     /// # Errors
     /// Names every file that cannot be read, or says why their contents give no value.
     pub fn new(
         files: Vec<PathBuf>,
+        labels: Labels,
         build: impl Fn(&Contents) -> Result<T, String> + Send + 'static,
     ) -> Result<Self, BuildError> {
-        let mut watch = Watch::new(files, build).map_err(BuildError)?;
+        let mut watch = Watch::new(files, labels, build).map_err(BuildError)?;
         let current = Arc::clone(&watch.current);
         if watch.files.is_empty() {
             return Ok(Self {
@@ -72,6 +76,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
 /// What the thread knows.
 struct Watch<T, F> {
     files: Vec<PathBuf>,
+    labels: Labels,
     build: F,
     current: Arc<RwLock<Arc<T>>>,
     /// What the current value was made of.
@@ -83,7 +88,7 @@ struct Watch<T, F> {
 }
 
 impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
-    fn new(files: Vec<PathBuf>, build: F) -> Result<Self, String> {
+    fn new(files: Vec<PathBuf>, labels: Labels, build: F) -> Result<Self, String> {
         let mut used = Contents::new();
         if let Some(problem) = read_into(&mut used, &files) {
             return Err(problem);
@@ -91,6 +96,7 @@ impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
         Ok(Self {
             current: Arc::new(RwLock::new(Arc::new(build(&used)?))),
             files,
+            labels,
             build,
             before: used.clone(),
             used,
@@ -122,8 +128,7 @@ impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
         }
         match &problem {
             Some(problem) => {
-                metrics::counter!("component_errors_total", "error_code" => "file_not_usable")
-                    .increment(1);
+                count_error(&self.labels, "file_not_usable");
                 tracing::error!(problem, "the last good contents stay in use");
             }
             None => tracing::info!(files = ?self.files, "the files can be used again"),
@@ -172,7 +177,7 @@ mod tests {
 
     /// Watches a file that holds a number.
     fn watch(file: PathBuf) -> Watch<usize, impl Fn(&Contents) -> Result<usize, String>> {
-        Watch::new(vec![file.clone()], move |contents| {
+        Watch::new(vec![file.clone()], Labels::default(), move |contents| {
             let text = contents[&file].expose().trim();
             text.parse().map_err(|_| "is not a number".to_owned())
         })
@@ -268,7 +273,7 @@ mod tests {
             file("binary", b"\xff"),
             file("large", &vec![b'x'; MAX_FILE_BYTES as usize + 1]),
         ];
-        let error = Watched::new(files.clone(), |_| Ok(())).unwrap_err();
+        let error = Watched::new(files.clone(), Labels::default(), |_| Ok(())).unwrap_err();
         for file in files {
             assert!(error.0.contains(&*file.to_string_lossy()), "{error}");
         }

@@ -44,7 +44,7 @@ const CONNECTION_TIME: Duration = Duration::from_secs(60);
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The metrics of this process. They are global, so that whoever embeds two pipelines in one process sees both.
-fn metrics() -> Option<PrometheusHandle> {
+pub(crate) fn record_metrics() -> Option<PrometheusHandle> {
     static HANDLE: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
     // It fails if the program has installed a recorder of its own, which then gets the metrics.
     HANDLE
@@ -118,7 +118,7 @@ pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
 
 /// `/health`, `/ready`, `/metrics` and `/api/v1`.
 fn router(api: Api) -> Router {
-    let metrics = metrics();
+    let metrics = record_metrics();
     Router::new()
         .route(
             "/health",

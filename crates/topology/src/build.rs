@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_core::{Health, Listeners, Sink, SinkContext, Source, SourceContext, Transform};
+use landfall_core::{
+    Health, Labels, Listeners, Sink, SinkContext, Source, SourceContext, Transform,
+};
 use tokio::time::timeout;
 
 use crate::BufferType;
@@ -19,12 +21,18 @@ const HEALTHCHECK_TIME: Duration = Duration::from_secs(30);
 
 /// Components that are built and do not run yet: all transforms, and of the others those that do not run already.
 pub(crate) struct Built {
-    pub(crate) sources: BTreeMap<String, Box<dyn Source>>,
+    pub(crate) sources: BTreeMap<String, BuiltSource>,
     pub(crate) transforms: BTreeMap<String, Arc<dyn Transform>>,
     pub(crate) sinks: BTreeMap<String, BuiltSink>,
 }
 
+pub(crate) struct BuiltSource {
+    pub(crate) labels: Labels,
+    pub(crate) source: Box<dyn Source>,
+}
+
 pub(crate) struct BuiltSink {
+    pub(crate) labels: Labels,
     /// `None` where deliveries wait in memory, in the channel to the sink itself.
     pub(crate) buffer: Option<DiskBuffer>,
     pub(crate) health: Health,
@@ -59,7 +67,7 @@ impl Built {
         for (id, outer) in &config.transforms {
             match outer.config.build() {
                 Ok(transform) => {
-                    let counted = Arc::new(Counted::new(id, transform));
+                    let counted = Arc::new(Counted::new(id, &outer.r#type, transform));
                     built.transforms.insert(id.clone(), counted);
                 }
                 Err(error) => problems.push(format!("transforms.{id}: {error}")),
@@ -71,10 +79,15 @@ impl Built {
             }
             let context = SourceContext {
                 id: id.clone(),
+                r#type: outer.r#type.clone(),
                 listeners: listeners.clone(),
             };
+            let labels = context.labels();
             match outer.config.build(context).await {
-                Ok(source) => drop(built.sources.insert(id.clone(), source)),
+                Ok(source) => {
+                    let source = BuiltSource { labels, source };
+                    drop(built.sources.insert(id.clone(), source));
+                }
                 Err(error) => problems.push(format!("sources.{id}: {error}")),
             }
         }
@@ -120,14 +133,17 @@ async fn build_sink(
     };
     let context = SinkContext {
         id: id.to_owned(),
+        r#type: outer.r#type.clone(),
         // The part of this life tells copies of one data directory apart.
         writer_id: format!("{home_id}{}", &random_id()?[..8]),
         home_id,
         state: buffer.as_ref().map(DiskBuffer::state),
         health: health.clone(),
     };
+    let labels = context.labels();
     let sink = outer.config.build(context).await;
     Ok(BuiltSink {
+        labels,
         buffer,
         health,
         sink: sink.map_err(|error| error.to_string())?,

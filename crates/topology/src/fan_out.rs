@@ -7,6 +7,7 @@ use futures::stream::FuturesUnordered;
 use landfall_core::{
     Delivery, DeliveryReceiver, DeliverySender, Event, Outcome, Refusal, Transform,
 };
+use metrics::Counter;
 use tokio::sync::watch;
 
 use crate::taps::Taps;
@@ -29,6 +30,7 @@ pub(crate) enum Branch {
 /// The way into a sink's buffer.
 pub(crate) struct Output {
     pub(crate) id: String,
+    pub(crate) received: Counter,
     pub(crate) sender: DeliverySender,
     /// Whether a delivery waits when there is no room; else it is refused.
     pub(crate) waits: bool,
@@ -43,12 +45,14 @@ pub(crate) async fn fan_out(
     id: String,
     mut deliveries: DeliveryReceiver,
     branches: watch::Receiver<Vec<Branch>>,
+    sent: Counter,
     taps: Taps,
 ) {
     let mut waiting = FuturesUnordered::new();
     loop {
         tokio::select! {
             Some(delivery) = deliveries.next(), if waiting.len() < WAITING => {
+                sent.increment(delivery.events.len() as u64);
                 taps.show(&id, &delivery.events);
                 for (output, delivery) in routed(delivery, &branches.borrow(), &taps) {
                     match output.sender.offer(delivery) {
@@ -100,6 +104,7 @@ fn route<'a>(events: Vec<Event>, branches: &'a [Branch], taps: &Taps, parts: &mu
 fn route_into<'a>(events: Vec<Event>, branch: &'a Branch, taps: &Taps, parts: &mut Parts<'a>) {
     match branch {
         Branch::Sink(output) => {
+            output.received.increment(events.len() as u64);
             taps.show(&output.id, &events);
             parts.push((output, events));
         }

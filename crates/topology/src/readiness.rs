@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use landfall_core::{Health, Timestamp};
+use landfall_core::{Health, Labels, Timestamp};
 use landfall_journal::Journal;
 use metrics::{counter, gauge};
 
@@ -26,6 +26,8 @@ struct State {
 
 #[derive(Debug, Default)]
 struct WatchedSink {
+    /// What its series carry.
+    labels: Labels,
     health: Health,
     journal: Option<Journal>,
     refused: Option<(Instant, String)>,
@@ -44,14 +46,12 @@ pub(crate) struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut state = self.readiness.state();
-        if state
-            .sinks
-            .get(&self.id)
-            .is_some_and(|sink| sink.health == self.health)
+        let is_own = |sink: &WatchedSink| sink.health == self.health;
+        if state.sinks.get(&self.id).is_some_and(is_own)
+            && let Some(sink) = state.sinks.remove(&self.id)
         {
-            state.sinks.remove(&self.id);
             for name in GAUGES {
-                gauge!(name, "component_id" => self.id.clone()).set(0.0);
+                gauge!(name, &sink.labels).set(0.0);
             }
         }
     }
@@ -91,10 +91,17 @@ impl Readiness {
     }
 
     /// What sink `id` and its journal say is shown until the result is dropped.
-    pub(crate) fn watch(&self, id: &str, health: Health, journal: Option<Journal>) -> Watch {
+    pub(crate) fn watch(
+        &self,
+        id: &str,
+        labels: Labels,
+        health: Health,
+        journal: Option<Journal>,
+    ) -> Watch {
         let mut state = self.state();
         // What waits for room in the journal goes on doing so when another sink reads from it.
         let sink = state.sinks.entry(id.to_owned()).or_default();
+        sink.labels = labels;
         sink.health = health.clone();
         sink.journal = journal;
         Watch {
@@ -174,21 +181,21 @@ impl Readiness {
     /// Sets the gauges of sinks and journals to what they are now.
     pub(crate) fn export_metrics(&self) {
         let now = Timestamp::now().as_millis();
-        for (id, sink) in &self.state().sinks {
-            let labels = [("component_id", id.clone())];
+        for sink in self.state().sinks.values() {
+            let labels = &sink.labels;
             let oldest = sink.health.oldest().map_or(now, Timestamp::as_millis);
             let age = now.saturating_sub(oldest).max(0) as f64 / 1000.0;
-            gauge!(OLDEST_AGE, &labels).set(age);
+            gauge!(OLDEST_AGE, labels).set(age);
             let Some(journal) = &sink.journal else {
                 continue;
             };
             let stats = journal.stats();
-            gauge!(BUFFER_SIZE, &labels).set(stats.bytes as f64);
-            gauge!(UNLANDED, &labels).set(stats.uncommitted_bytes as f64);
-            gauge!(DAMAGED, &labels).set(stats.damaged_bytes as f64);
-            counter!("landfall_journal_events_total", &labels).absolute(stats.appended_records);
-            counter!("landfall_journal_fsyncs_total", &labels).absolute(stats.fsyncs);
-            gauge!("landfall_journal_fsync_seconds", &labels).set(stats.fsync_last.as_secs_f64());
+            gauge!(BUFFER_SIZE, labels).set(stats.bytes as f64);
+            gauge!(UNLANDED, labels).set(stats.uncommitted_bytes as f64);
+            gauge!(DAMAGED, labels).set(stats.damaged_bytes as f64);
+            counter!("landfall_journal_events_total", labels).absolute(stats.appended_records);
+            counter!("landfall_journal_fsyncs_total", labels).absolute(stats.fsyncs);
+            gauge!("landfall_journal_fsync_seconds", labels).set(stats.fsync_last.as_secs_f64());
         }
     }
 

@@ -11,15 +11,16 @@ use futures::future::join_all;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use landfall_core::{
-    Delivery, DeliverySender, Listeners, Resource, Shutdown, ShutdownTrigger, Source, Transform,
-    delivery_channel,
+    Delivery, DeliverySender, Listeners, Resource, Shutdown, ShutdownTrigger, Transform,
+    delivery_channel, labels,
 };
+use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::build::{Built, BuiltSink};
+use crate::build::{Built, BuiltSink, BuiltSource};
 use crate::config::{Config, ConfigError, SinkOuter, SourceOuter};
 use crate::disk::{DELIVERIES_AHEAD, DiskBuffer, is_journal};
 use crate::fan_out::{Branch, Output, fan_out};
@@ -245,6 +246,10 @@ impl Running {
         let into = into.filter_map(|(sink, outer)| {
             let buffer = &outer.buffer;
             Some(Branch::Sink(Output {
+                received: counter!(
+                    "component_received_events_total",
+                    &labels(sink, "sink", &outer.r#type)
+                ),
                 id: sink.clone(),
                 sender: self.sinks.get(sink)?.input.clone(),
                 // A disk buffer takes deliveries as they come, and itself refuses what it has no room for.
@@ -258,14 +263,16 @@ impl Running {
     fn start_source(
         &mut self,
         id: String,
-        source: Box<dyn Source>,
+        built: BuiltSource,
         branches: watch::Sender<Vec<Branch>>,
     ) {
+        let BuiltSource { labels, source } = built;
         let (sender, receiver) = delivery_channel(IN_FLIGHT);
         let fan_out = fan_out(
             id.clone(),
             receiver,
             branches.subscribe(),
+            counter!("component_sent_events_total", &labels),
             self.taps.clone(),
         );
         self.receiving.spawn(fan_out.map(Ok));
@@ -287,6 +294,7 @@ impl Running {
         input: Option<DeliverySender>,
     ) -> oneshot::Sender<Infallible> {
         let BuiltSink {
+            labels,
             buffer,
             health,
             sink,
@@ -296,7 +304,7 @@ impl Running {
         let (alive, gone) = mpsc::channel(1);
         let (stop, stopped) = Shutdown::new();
         let journal = buffer.as_ref().map(|buffer| buffer.journal().clone());
-        let watched = self.readiness.watch(&id, health, journal);
+        let watched = self.readiness.watch(&id, labels, health, journal);
 
         let (input, deliveries) = match &buffer {
             None => {

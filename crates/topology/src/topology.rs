@@ -34,6 +34,8 @@ impl Topology {
     /// # Errors
     /// [`ConfigError`] with everything that could not be built.
     pub async fn build(config: Config) -> Result<Self, ConfigError> {
+        // Components look their counters up when they are built.
+        api::record_metrics();
         let listeners = Listeners::default();
         let api = bind(config.api.address).map_err(|problem| format!("api: {problem}"));
         let built = Built::of(&config, None, &listeners).await;
@@ -136,17 +138,18 @@ impl Topology {
                         Ok(config) => running.reload(config).await,
                         Err(error) => Err(error),
                     };
-                    match &reloaded {
+                    let outcome = match &reloaded {
                         Ok(()) => {
                             tracing::info!("the configuration was reloaded");
-                            counter!("config_reloaded_total").increment(1);
+                            counter!("config_reloaded_total")
                         }
                         Err(error) => {
                             tracing::error!("the configuration was not reloaded, the old one stays in use: {error}");
-                            counter!("config_reload_rejected_total").increment(1);
+                            counter!("config_reload_rejected_total")
                         }
-                    }
+                    };
                     readiness.set_reload_error(reloaded.err());
+                    outcome.increment(1);
                 }
             }
         };

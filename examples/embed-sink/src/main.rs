@@ -27,6 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sink = config
         .build(SinkContext {
             id: "lake".to_owned(),
+            r#type: "parquet".to_owned(),
             home_id: "stdin".to_owned(),
             // No other writer may use the same name for another file: here, one run is one writer.
             writer_id: format!("stdin{}", Timestamp::now().as_millis()),

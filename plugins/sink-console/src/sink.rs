@@ -52,11 +52,8 @@ impl Sink for ConsoleSink {
                 .await
                 .map_err(|error| SinkError(error.to_string()))?
                 .map_err(|error| SinkError(format!("cannot write to standard output: {error}")))?;
-            metrics::counter!(
-                "component_sent_events_total",
-                "component_id" => self.context.id.clone()
-            )
-            .increment(events);
+            metrics::counter!("component_sent_events_total", &self.context.labels())
+                .increment(events);
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ impl Lake {
     pub(crate) fn for_sink(self, context: &SinkContext) -> Self {
         Self {
             health: context.health.clone(),
-            metrics: Metrics::of(&context.id),
+            metrics: Metrics::of(context),
             state: context.state.clone(),
             ..self
         }

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
-use landfall_core::Timestamp;
-use metrics::{SharedString, counter, histogram};
+use landfall_core::{Labels, SinkContext, Timestamp};
+use metrics::{counter, histogram};
 
 use crate::batch::{Closed, Tally};
 
 /// What a sink counts. Its series carry the sink's name, and are the same whatever it lands on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
-    component_id: SharedString,
+    labels: Labels,
 }
 
 impl Metrics {
-    pub(crate) fn of(component_id: &str) -> Self {
-        let component_id = component_id.to_owned().into();
-        Self { component_id }
+    pub(crate) fn of(context: &SinkContext) -> Self {
+        let labels = context.labels();
+        Self { labels }
     }
 
     /// A batch is in the lake.
@@ -34,7 +34,7 @@ impl Metrics {
             ("landfall_same_id_events_total", same_id),
             ("landfall_quarantined_events_total", quarantined),
         ] {
-            counter!(name, "component_id" => self.component_id.clone()).increment(count);
+            counter!(name, &self.labels).increment(count);
         }
         if files > 0 {
             // A clock that was set back must not tell of a negative time.
@@ -53,16 +53,13 @@ impl Metrics {
 
     /// An attempt failed, and another will be made.
     pub(crate) fn failed(&self, code: &'static str) {
-        counter!(
-            "component_errors_total",
-            "component_id" => self.component_id.clone(),
-            "error_type" => "landing_failed",
-            "error_code" => code
-        )
-        .increment(1);
+        let mut labels = self.labels.to_vec();
+        labels.push(("error_type", "landing_failed".to_owned()));
+        labels.push(("error_code", code.to_owned()));
+        counter!("component_errors_total", &labels).increment(1);
     }
 
     fn record(&self, name: &'static str, seconds: f64) {
-        histogram!(name, "component_id" => self.component_id.clone()).record(seconds);
+        histogram!(name, &self.labels).record(seconds);
     }
 }

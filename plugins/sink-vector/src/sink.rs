@@ -199,8 +199,7 @@ impl Sender {
             ("component_sent_events_total", count),
             ("component_sent_bytes_total", bytes),
         ] {
-            metrics::counter!(name, "component_id" => self.context.id.clone())
-                .increment(count as u64);
+            metrics::counter!(name, &self.context.labels()).increment(count as u64);
         }
         Ok(())
     }
@@ -217,13 +216,10 @@ impl Sender {
     }
 
     fn note(&self, failure: &Failure) {
-        metrics::counter!(
-            "component_errors_total",
-            "component_id" => self.context.id.clone(),
-            "error_type" => "send_failed",
-            "error_code" => failure.code
-        )
-        .increment(1);
+        let mut labels = self.context.labels().to_vec();
+        labels.push(("error_type", "send_failed".to_owned()));
+        labels.push(("error_code", failure.code.to_owned()));
+        metrics::counter!("component_errors_total", &labels).increment(1);
         tracing::warn!(
             sink = self.context.id,
             code = failure.code,

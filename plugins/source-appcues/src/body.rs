@@ -258,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_taken_by_what_came_and_given_back_after_it() {
-        let memory = Memory::new(10, Slots::new(1, "taken"));
+        let memory = Memory::new(10, Slots::new(1, metrics::Gauge::noop()));
         let mut reserved = memory.reserve(0).await.unwrap();
         let frames = ["12", "345", "6"].map(|part| Ok(Frame::data(Bytes::from(part))));
         let frames: [Result<_, std::convert::Infallible>; 3] = frames;

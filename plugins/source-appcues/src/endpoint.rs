@@ -9,9 +9,11 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use landfall_core::{
-    Ack, BuildError, Delivery, DeliverySender, Event, Outcome, Refusal, Timestamp,
+    Ack, BuildError, Delivery, DeliverySender, Event, Labels, Outcome, Refusal, SourceContext,
+    Timestamp,
 };
 use landfall_listen::{Refusals, Slots};
+use metrics::{Counter, counter, gauge};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -38,6 +40,7 @@ struct Inner {
     refusals: Refusals,
     read_timeout: Duration,
     ack_timeout: Duration,
+    received: Counter,
     /// `None` once the endpoint drains: with the last sender gone, the receiver sees the end of the stream.
     out: Mutex<Option<DeliverySender>>,
     /// Whether requests that wait for their acknowledgement give up.
@@ -50,18 +53,33 @@ impl Endpoint {
     /// # Errors
     /// [`BuildError`] if a file of secrets cannot be read.
     pub fn new(config: &AppcuesConfig, out: DeliverySender) -> Result<Self, BuildError> {
-        Ok(Self::with_gate(Gate::new(config)?, config, out))
+        let labels = SourceContext::new("appcues", "appcues").labels();
+        Ok(Self::with_gate(
+            Gate::new(config, &labels)?,
+            config,
+            out,
+            labels,
+        ))
     }
 
-    pub(crate) fn with_gate(gate: Gate, config: &AppcuesConfig, out: DeliverySender) -> Self {
-        let requests = Slots::new(config.limits.max_requests, "requests_in_flight");
+    pub(crate) fn with_gate(
+        gate: Gate,
+        config: &AppcuesConfig,
+        out: DeliverySender,
+        labels: Labels,
+    ) -> Self {
+        let requests = Slots::new(
+            config.limits.max_requests,
+            gauge!("requests_in_flight", &labels),
+        );
         Self(Arc::new(Inner {
             gate,
             decompression: config.decompression,
             max_body_bytes: config.limits.max_body_bytes,
             memory: Memory::new(config.limits.max_bytes_in_flight, requests.clone()),
             requests,
-            refusals: Refusals::default(),
+            received: counter!("component_received_events_total", &labels),
+            refusals: Refusals::new(labels),
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
             out: Mutex::new(Some(out)),
@@ -77,7 +95,7 @@ impl Endpoint {
         let (head, mut body) = request.into_parts();
         match self.accept(&head, &mut body).await {
             Ok(()) => {
-                metrics::counter!("component_received_events_total").increment(1);
+                self.0.received.increment(1);
                 accepted()
             }
             Err(rejection) => {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use landfall_appcues::{Claim, VerifiedBody};
-use landfall_core::{BuildError, Secret, Timestamp};
+use landfall_core::{BuildError, Labels, Secret, Timestamp};
 use landfall_listen::Watched;
 
 use crate::access::Access;
@@ -27,12 +27,12 @@ pub(crate) struct Gate {
 impl Gate {
     /// # Errors
     /// Names every secret file that cannot be read.
-    pub(crate) fn new(config: &AppcuesConfig) -> Result<Self, BuildError> {
+    pub(crate) fn new(config: &AppcuesConfig, labels: &Labels) -> Result<Self, BuildError> {
         Ok(Self {
             access: Access::new(config),
             path_token: config.path_token.clone(),
             mode: config.signature.mode,
-            routes: Routes::watched(config)?,
+            routes: Routes::watched(config, labels)?,
         })
     }
 

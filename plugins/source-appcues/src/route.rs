@@ -5,7 +5,7 @@ use bytes::Bytes;
 use landfall_appcues::{
     AppcuesEvent, Claim, Paths, SignatureError, VerifiedBody, Verifier, convert,
 };
-use landfall_core::{BuildError, Secret, Timestamp};
+use landfall_core::{BuildError, Labels, Secret, Timestamp};
 use landfall_listen::{Contents, Watched};
 use tokio::task::yield_now;
 
@@ -50,14 +50,18 @@ impl Routes {
     ///
     /// # Errors
     /// Names every secret file that cannot be read.
-    pub(crate) fn watched(config: &AppcuesConfig) -> Result<Watched<Self>, BuildError> {
+    pub(crate) fn watched(
+        config: &AppcuesConfig,
+        labels: &Labels,
+    ) -> Result<Watched<Self>, BuildError> {
         let of_accounts = config.accounts.iter().map(|account| &account.secret_files);
         let files = [&config.signature.secret_files]
             .into_iter()
             .chain(of_accounts);
         let files = files.flatten().cloned().collect();
         let config = config.clone();
-        Watched::new(files, move |contents| Ok(Self::new(&config, contents)))
+        let build = move |contents: &Contents| Ok(Self::new(&config, contents));
+        Watched::new(files, labels.clone(), build)
     }
 
     fn new(config: &AppcuesConfig, files: &Contents) -> Self {

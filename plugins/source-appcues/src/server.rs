@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::{
-    BuildError, DeliverySender, Listeners, Shutdown, Source, SourceConfig, SourceContext,
-    SourceError,
+    BuildError, DeliverySender, Labels, Shutdown, Source, SourceConfig, SourceContext, SourceError,
 };
 use landfall_listen::{Handshake, Slots, bind, most_connections};
 use tokio::net::TcpListener;
@@ -31,6 +30,7 @@ pub struct AppcuesSource {
     gate: Gate,
     tls: Option<Handshake>,
     listener: std::net::TcpListener,
+    labels: Labels,
 }
 
 impl AppcuesSource {
@@ -39,20 +39,22 @@ impl AppcuesSource {
     /// # Errors
     /// [`BuildError`] when the address cannot be bound, or a file of the configuration cannot be used.
     pub fn bind(config: &AppcuesConfig) -> Result<Self, BuildError> {
-        Self::listen(config, &Listeners::default())
+        Self::listen(config, &SourceContext::new("appcues", "appcues"))
     }
 
-    /// As [`bind`](Self::bind), on the socket that a predecessor has left in `listeners` if there is one.
+    /// As [`bind`](Self::bind), on the socket that a predecessor has left if there is one.
     pub(crate) fn listen(
         config: &AppcuesConfig,
-        listeners: &Listeners,
+        context: &SourceContext,
     ) -> Result<Self, BuildError> {
-        let (gate, tls) = open_files(config)?;
+        let labels = context.labels();
+        let (gate, tls) = open_files(config, &labels)?;
         Ok(Self {
             config: config.clone(),
             gate,
             tls,
-            listener: bind(listeners, config.address)?,
+            listener: bind(&context.listeners, config.address)?,
+            labels,
         })
     }
 
@@ -69,10 +71,18 @@ impl AppcuesSource {
 ///
 /// # Errors
 /// [`BuildError`] with everything that cannot be used.
-pub(crate) fn open_files(config: &AppcuesConfig) -> Result<(Gate, Option<Handshake>), BuildError> {
+pub(crate) fn open_files(
+    config: &AppcuesConfig,
+    labels: &Labels,
+) -> Result<(Gate, Option<Handshake>), BuildError> {
     let limit = Duration::from_secs(config.limits.read_timeout_secs);
-    let tls = Handshake::new(config.tls.as_ref(), limit, &["h2", "http/1.1"]);
-    match (Gate::new(config), tls) {
+    let tls = Handshake::new(
+        config.tls.as_ref(),
+        limit,
+        &["h2", "http/1.1"],
+        labels.clone(),
+    );
+    match (Gate::new(config, labels), tls) {
         (Ok(gate), Ok(tls)) => Ok((gate, tls)),
         (gate, tls) => {
             let problems = [gate.err(), tls.err()].into_iter().flatten();
@@ -85,11 +95,12 @@ pub(crate) fn open_files(config: &AppcuesConfig) -> Result<(Gate, Option<Handsha
 #[async_trait]
 impl SourceConfig for AppcuesConfig {
     async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
-        Ok(Box::new(AppcuesSource::listen(self, &context.listeners)?))
+        Ok(Box::new(AppcuesSource::listen(self, &context)?))
     }
 
     async fn healthcheck(&self) -> Result<(), BuildError> {
-        open_files(self)?;
+        // Nothing is counted by what is dropped at once.
+        open_files(self, &SourceContext::new("", "appcues").labels())?;
         Ok(())
     }
 }
@@ -116,7 +127,7 @@ impl Source for AppcuesSource {
                 "requests without a signature are accepted: whoever passes the protections, if any, can write events"
             );
         }
-        let endpoint = Endpoint::with_gate(self.gate, &self.config, out);
+        let endpoint = Endpoint::with_gate(self.gate, &self.config, out, self.labels.clone());
         let connections = self.config.limits.max_connections.min(most_connections());
         if connections < self.config.limits.max_connections {
             tracing::warn!(
@@ -124,7 +135,10 @@ impl Source for AppcuesSource {
                 "fewer connections than `limits.max_connections`: the system's limit of open files leaves no more"
             );
         }
-        let connections = Slots::new(connections, "open_connections");
+        let connections = Slots::new(
+            connections,
+            metrics::gauge!("open_connections", &self.labels),
+        );
         let http = Arc::new(Http::new(&self.config.limits, endpoint.clone()));
         let mut tasks = JoinSet::new();
 

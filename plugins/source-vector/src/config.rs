@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ipnet::IpNet;
 use landfall_core::{
-    BuildError, Component, Resource, Source, SourceConfig, SourceContext, lenient, too_long,
+    BuildError, Component, Labels, Resource, Source, SourceConfig, SourceContext, lenient, too_long,
 };
 use landfall_listen::{Handshake, Tls, is_everywhere, networks};
 use schemars::JsonSchema;
@@ -124,9 +124,9 @@ impl VectorConfig {
     ///
     /// # Errors
     /// Names the file that cannot be used.
-    pub(crate) fn handshake(&self) -> Result<Option<Handshake>, BuildError> {
+    pub(crate) fn handshake(&self, labels: Labels) -> Result<Option<Handshake>, BuildError> {
         let limit = Duration::from_secs(self.limits.read_timeout_secs);
-        Handshake::new(self.tls.as_ref(), limit, &["h2"])
+        Handshake::new(self.tls.as_ref(), limit, &["h2"], labels)
     }
 
     fn keeps_strangers_out(&self) -> bool {
@@ -169,7 +169,8 @@ impl SourceConfig for VectorConfig {
     }
 
     async fn healthcheck(&self) -> Result<(), BuildError> {
-        self.handshake()?;
+        // Nothing is counted by what is dropped at once.
+        self.handshake(SourceContext::new("", "vector").labels())?;
         Ok(())
     }
 }

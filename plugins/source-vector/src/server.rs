@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use landfall_core::{BuildError, DeliverySender, Shutdown, Source, SourceContext, SourceError};
+use landfall_core::{
+    BuildError, DeliverySender, Labels, Shutdown, Source, SourceContext, SourceError,
+};
 use landfall_listen::{Handshake, Slot, Slots, bind, most_connections};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +43,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// The gRPC source: a bound socket that is ready to run.
 #[derive(Debug)]
 pub struct VectorSource {
-    id: String,
+    labels: Labels,
     config: VectorConfig,
     tls: Option<Handshake>,
     listener: std::net::TcpListener,
@@ -54,8 +56,8 @@ impl VectorSource {
     /// [`BuildError`] when the address cannot be listened on, or a file of the configuration cannot be used.
     pub fn listen(config: &VectorConfig, context: &SourceContext) -> Result<Self, BuildError> {
         Ok(Self {
-            id: context.id.clone(),
-            tls: config.handshake()?,
+            tls: config.handshake(context.labels())?,
+            labels: context.labels(),
             listener: bind(&context.listeners, config.address)?,
             config: config.clone(),
         })
@@ -78,9 +80,12 @@ impl Source for VectorSource {
             "gRPC"
         };
         tracing::info!("events of a Vector are received on {address} ({protocol})");
-        let service = Arc::new(Service::new(&self.id, &self.config, out));
+        let service = Arc::new(Service::new(&self.labels, &self.config, out));
         let limit = self.config.limits.max_connections;
-        let connections = Slots::new(limit.min(most_connections()), "open_vector_connections");
+        let connections = Slots::new(
+            limit.min(most_connections()),
+            metrics::gauge!("open_connections", &self.labels),
+        );
         let mut tasks = JoinSet::new();
         loop {
             let accepted = async {

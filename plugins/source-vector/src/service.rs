@@ -12,12 +12,13 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
-use landfall_core::{Ack, Delivery, DeliverySender, Outcome, Refusal};
+use landfall_core::{Ack, Delivery, DeliverySender, Labels, Outcome, Refusal};
 use landfall_listen::Refusals;
 use landfall_vector_proto::{
     self as proto, Code, Compression, HEALTH_CHECK, HealthCheckResponse, PUSH_EVENTS,
     PushEventsResponse, ServingStatus, Status, frame,
 };
+use metrics::{Counter, counter};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -30,7 +31,8 @@ pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers the calls of all connections.
 pub(crate) struct Service {
-    id: String,
+    labels: Labels,
+    received: Counter,
     reader: Reader,
     limits: Limits,
     requests: Semaphore,
@@ -76,10 +78,11 @@ impl Refused {
 }
 
 impl Service {
-    pub(crate) fn new(id: &str, config: &VectorConfig, out: DeliverySender) -> Self {
+    pub(crate) fn new(labels: &Labels, config: &VectorConfig, out: DeliverySender) -> Self {
         let limits = config.limits.clone();
         Self {
-            id: id.to_owned(),
+            received: counter!("component_received_events_total", labels),
+            labels: labels.clone(),
             reader: Reader {
                 rule: BodyRule::new(&config.body_field, &config.except_fields),
                 limit: limits.max_message_bytes,
@@ -89,7 +92,7 @@ impl Service {
             requests: Semaphore::new(limits.max_requests),
             limits,
             out,
-            refusals: Refusals::default(),
+            refusals: Refusals::new(labels.clone()),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -173,8 +176,7 @@ impl Service {
         let limit = Duration::from_secs(self.limits.ack_timeout_secs);
         match timeout(limit, delivered).await {
             Ok(Outcome::Durable) => {
-                metrics::counter!("component_received_events_total", "component_id" => self.id.clone())
-                    .increment(count);
+                self.received.increment(count);
                 Ok(())
             }
             Ok(Outcome::Refused(Refusal::Full)) => {
@@ -226,13 +228,10 @@ impl Service {
             .filter(|(count, ..)| *count > 0)
             .collect();
         for (count, reason, ..) in &rejected {
-            metrics::counter!(
-                "component_discarded_events_total",
-                "component_id" => self.id.clone(),
-                "intentional" => "false",
-                "reason" => *reason
-            )
-            .increment(*count);
+            let mut labels = self.labels.to_vec();
+            labels.push(("intentional", "false".to_owned()));
+            labels.push(("reason", (*reason).to_owned()));
+            counter!("component_discarded_events_total", &labels).increment(*count);
         }
         match rejected.first() {
             None => Ok(()),
@@ -247,7 +246,7 @@ impl Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
-            .field("id", &self.id)
+            .field("labels", &self.labels)
             .finish_non_exhaustive()
     }
 }

@@ -80,6 +80,7 @@ fn partitioned_sink(
     let lake = Lake::open(&config).unwrap();
     let context = SinkContext {
         id: "lake".to_owned(),
+        r#type: "parquet".to_owned(),
         home_id: "writer".to_owned(),
         writer_id: format!("writer{name}"),
         state: state.map(|kept| Arc::new(kept.clone()) as Arc<dyn StateStore>),
