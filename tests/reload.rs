@@ -6,7 +6,7 @@
 mod lake;
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -343,4 +343,34 @@ fn watched_files_are_read_again_once_they_hold_still() {
     assert_eq!(warnings(&instance), "[]");
     let answer = request("a new key", &event("after")).send(instance.source());
     assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_store_that_a_new_configuration_names_and_that_never_answers() {
+    let mut instance = start(SIGNED, SOON);
+    accept(instance.source(), "event");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = silent.local_addr().expect("an address");
+    let elsewhere = config(SIGNED, SOON).replace("{dir}/lake", "s3://bucket/prefix");
+    let storage = format!(
+        r#"
+[sinks.lake.storage]
+endpoint = "http://{endpoint}"
+allow_http = "true"
+access_key_id = "key"
+secret_access_key = "secret"
+region = "us-east-1"
+"#
+    );
+    instance
+        .landfall()
+        .write("landfall.toml", &format!("{elsewhere}{storage}"));
+    instance.signal(Signal::HUP);
+    let asked = silent.accept().expect("it is asked whether it works");
+    let since = Instant::now();
+    let (ended, landfall) = instance.stop(Signal::TERM);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(since.elapsed() < Duration::from_secs(15), "{ended}");
+    drop(asked);
+    assert_landed_once(&landfall.dir().join("lake"), &["event".to_owned()]);
 }

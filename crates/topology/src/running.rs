@@ -124,25 +124,20 @@ impl Running {
         self.sinks.get(id)?.buffer.clone()
     }
 
-    /// Goes on with another configuration.
+    /// Builds what is other in `config`. Nothing changes yet, and dropping the future leaves nothing behind.
     ///
     /// # Errors
-    /// [`ConfigError`] says why it cannot; then nothing has changed.
-    pub(crate) async fn reload(&mut self, config: Config) -> Result<(), ConfigError> {
-        let problems = self.need_a_restart(&config);
+    /// [`ConfigError`] says why it is not possible to go on with `config`.
+    pub(crate) async fn prepare(&self, config: &Config) -> Result<Built, ConfigError> {
+        let problems = self.need_a_restart(config);
         if !problems.is_empty() {
             return Err(ConfigError(problems));
         }
-        match Built::of(&config, Some(self), &self.listeners).await {
-            Ok(built) => {
-                self.replace(config, built).await;
-                Ok(())
-            }
-            Err(error) => {
-                self.close_unused_listeners();
-                Err(error)
-            }
+        let built = Built::of(config, Some(self), &self.listeners).await;
+        if built.is_err() {
+            self.close_unused_listeners();
         }
+        built
     }
 
     /// What is other in `config` and cannot change while events are taken.
@@ -170,7 +165,9 @@ impl Running {
         changed.into_iter().map(needs).collect()
     }
 
-    async fn replace(&mut self, config: Config, built: Built) {
+    /// Goes on with `config`, of which `built` was [prepared](Self::prepare). To be awaited to its end: until then components
+    /// wait for those whose place they take.
+    pub(crate) async fn replace(&mut self, config: Config, built: Built) {
         let (mut replaced, mut starting) = (Vec::new(), Vec::new());
         for (id, sink) in built.sinks {
             tracing::info!("sinks.{id} is started with the new configuration");

@@ -134,8 +134,20 @@ impl Topology {
                 () = shutdown.wait() => break None,
                 failed = running.failed() => break Some(failed),
                 Some(config) = configs.next() => {
-                    let reloaded = match config {
-                        Ok(config) => running.reload(config).await,
+                    let prepared = async {
+                        let config = config?;
+                        let built = running.prepare(&config).await?;
+                        Ok::<_, ConfigError>((config, built))
+                    };
+                    let prepared = tokio::select! {
+                        prepared = prepared => prepared,
+                        () = shutdown.wait() => break None,
+                    };
+                    let reloaded = match prepared {
+                        Ok((config, built)) => {
+                            running.replace(config, built).await;
+                            Ok(())
+                        }
                         Err(error) => Err(error),
                     };
                     let outcome = match &reloaded {
