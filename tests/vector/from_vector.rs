@@ -441,3 +441,42 @@ batch.timeout_secs = 0
     }
     assert_landed(second, &samples(), &[]);
 }
+
+#[test]
+fn nobody_is_turned_away_when_the_source_is_replaced() {
+    let (mut instance, _) = start("", "");
+    let ids = ids("event", 3000);
+    let requests: Vec<_> = ids.chunks(5).map(messages).collect();
+    let file = write(instance.landfall(), &requests);
+    let address = instance.source().to_string();
+    let args = [
+        "--address",
+        &address,
+        "--requests",
+        &file,
+        "--parallel",
+        "8",
+    ];
+    let client = start_python("vector_client.py", args);
+    for most in [100, 200, 300] {
+        let before = instance.metric("component_received_events_total");
+        instance.wait_until("more is accepted", |instance| {
+            instance.metric("component_received_events_total") > before
+        });
+        let changed = config(&format!("limits.max_requests = {most}"), "");
+        instance.landfall().write("landfall.toml", &changed);
+        let reloaded = instance.metric("config_reloaded_total");
+        instance.signal(Signal::HUP);
+        instance.wait_until("the configuration is reloaded", |instance| {
+            instance.metric("config_reloaded_total") > reloaded
+        });
+    }
+    let ended = client.wait(LONG);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let refused = answers(&ended.stdout)
+        .into_iter()
+        .filter(|(code, _)| code != "OK");
+    assert_eq!(refused.collect::<Vec<_>>(), []);
+    let landfall = instance.stop(Signal::TERM).1;
+    assert_once(&lake_of(&landfall), &ids);
+}

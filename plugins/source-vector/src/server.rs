@@ -169,9 +169,9 @@ async fn speak(
     let of_calls = Arc::clone(&slot);
     let answer = service_fn(move |request: Request<Incoming>| {
         let service = Arc::clone(&service);
+        // `None` when the connection is just being closed for another: then nobody sees the answer.
         let working = of_calls.begin();
         async move {
-            // Without it the connection is about to be closed for another, which the client sees as a broken one.
             let answer = service.answer(request, peer).await;
             drop(working);
             Ok::<_, Infallible>(answer)
