@@ -44,7 +44,10 @@ fn pages(listed: &Value) -> Vec<(PathBuf, &Value)> {
 #[track_caller]
 fn assert_is(file: &Path, expected: &str) {
     if env::var_os(BLESS).is_some() {
-        fs::write(file, expected).unwrap();
+        // In one step: other tests read it at the same time.
+        let new = file.with_extension("new");
+        fs::write(&new, expected).unwrap();
+        fs::rename(&new, file).unwrap();
     }
     assert!(
         fs::read_to_string(file).is_ok_and(|text| text == expected),
@@ -77,6 +80,7 @@ fn table(options: &[(String, &Value)]) -> String {
         let default = match (&option["default"], &option["is_required"]) {
             (Value::Null, Value::Bool(true)) => "needed".to_owned(),
             (Value::Null, _) => "none".to_owned(),
+            (Value::String(text), _) if text.is_empty() => "`\"\"`".to_owned(),
             (Value::String(text), _) => format!("`{text}`"),
             (value, _) => format!("`{value}`"),
         };

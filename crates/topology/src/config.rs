@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::interpolate::{Interpolated, interpolate};
 use crate::{BufferConfig, Registry};
-use component::{Table, Typed};
+use component::Table;
 use file::Files;
 use wiring::Wiring;
 
@@ -225,68 +225,47 @@ impl Config {
         for (id, table) in root.sources {
             wiring.sources.insert(id.clone());
             let table = Table::new("sources", &id, table, &mut problems);
-            let Some(Typed {
+            let Some((r#type, settings, fingerprint)) = table.settings(&registry.sources) else {
+                continue;
+            };
+            let outer = SourceOuter {
                 r#type,
                 config: settings,
                 fingerprint,
-            }) = table.settings(&registry.sources)
-            else {
-                continue;
             };
-            config.sources.insert(
-                id,
-                SourceOuter {
-                    r#type,
-                    config: settings,
-                    fingerprint,
-                },
-            );
+            config.sources.insert(id, outer);
         }
         for (id, table) in root.transforms {
             let mut table = Table::new("transforms", &id, table, &mut problems);
             let inputs = table.inputs();
             wiring.transforms.insert(id.clone(), inputs.clone());
-            let Some(Typed {
-                r#type,
-                config: settings,
-                fingerprint,
-            }) = table.settings(&registry.transforms)
-            else {
+            let Some((r#type, settings, fingerprint)) = table.settings(&registry.transforms) else {
                 continue;
             };
-            config.transforms.insert(
-                id,
-                TransformOuter {
-                    r#type,
-                    inputs: inputs.unwrap_or_default(),
-                    config: settings,
-                    fingerprint,
-                },
-            );
+            let outer = TransformOuter {
+                r#type,
+                inputs: inputs.unwrap_or_default(),
+                config: settings,
+                fingerprint,
+            };
+            config.transforms.insert(id, outer);
         }
         for (id, table) in root.sinks {
             let mut table = Table::new("sinks", &id, table, &mut problems);
             let inputs = table.inputs();
             wiring.sinks.insert(id.clone(), inputs.clone());
             let buffer = table.buffer();
-            let Some(Typed {
-                r#type,
-                config: settings,
-                fingerprint,
-            }) = table.settings(&registry.sinks)
-            else {
+            let Some((r#type, settings, fingerprint)) = table.settings(&registry.sinks) else {
                 continue;
             };
-            config.sinks.insert(
-                id,
-                SinkOuter {
-                    r#type,
-                    inputs: inputs.unwrap_or_default(),
-                    buffer,
-                    config: settings,
-                    fingerprint,
-                },
-            );
+            let outer = SinkOuter {
+                r#type,
+                inputs: inputs.unwrap_or_default(),
+                buffer,
+                config: settings,
+                fingerprint,
+            };
+            config.sinks.insert(id, outer);
         }
         // What is not there because it is wrong would be said to be missing too.
         if all_tables {

@@ -17,13 +17,6 @@ pub(super) struct Table<'a> {
     problems: &'a mut Vec<Problem>,
 }
 
-/// A component's own settings.
-pub(super) struct Typed<T: ?Sized> {
-    pub(super) r#type: String,
-    pub(super) config: Box<T>,
-    pub(super) fingerprint: Fingerprint,
-}
-
 impl<'a> Table<'a> {
     pub(super) fn new(
         kind: &str,
@@ -52,8 +45,11 @@ impl<'a> Table<'a> {
         buffer
     }
 
-    /// The settings that the component's type has, of those that are known; `None` if they cannot be read.
-    pub(super) fn settings<T: Component + ?Sized>(mut self, types: &Types<T>) -> Option<Typed<T>> {
+    /// The component's type, the settings that this has, and their fingerprint; `None` if something is wrong with them.
+    pub(super) fn settings<T: Component + ?Sized>(
+        mut self,
+        types: &Types<T>,
+    ) -> Option<(String, Box<T>, Fingerprint)> {
         let Some(r#type) = self.take::<String>("type") else {
             let advice = format!("is missing; say which it is: {}", types.names().join(", "));
             self.report([Problem::new("type", advice)]);
@@ -75,11 +71,8 @@ impl<'a> Table<'a> {
         let is_whole = read.problems.is_empty();
         self.report(read.problems);
         self.report(found.iter().map(|text| Problem::reported(text)));
-        Some(Typed {
-            r#type,
-            config: config.filter(|_| is_whole)?,
-            fingerprint,
-        })
+        let config = config.filter(|_| is_whole)?;
+        Some((r#type, config, fingerprint))
     }
 
     /// Takes the setting `name` out of the table, if it is there; it is `None` if it cannot be read.
