@@ -2,6 +2,7 @@
 
 mod bench;
 mod chart;
+mod deny;
 mod deps;
 mod docs;
 mod fuzz;

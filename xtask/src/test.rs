@@ -3,7 +3,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::step::{announced, readable, run, workspace_root};
-use crate::{deps, fuzz, services};
+use crate::{deny, deps, fuzz, services};
 
 /// One of cargo's checks.
 struct Check {
@@ -78,6 +78,8 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     times.push(("services", took));
     let took = announced("cargo xtask deps", deps::check)?;
     times.push(("dependencies", took));
+    let took = announced("cargo deny: bans, licences and sources", deny::check)?;
+    times.push(("licences", took));
     for check in CHECKS {
         let mut command = Command::new(&cargo);
         command.args(check.args).envs(check.env).current_dir(&root);
