@@ -1,5 +1,6 @@
 //! The workspace's own commands, run as `cargo xtask <command>`.
 
+mod api;
 mod bench;
 mod chart;
 mod deny;
@@ -57,6 +58,11 @@ enum XtaskCommand {
     Deps,
     /// Measure what the transforms take for an event, in a release build: cargo run --release -p xtask -- transforms
     Transforms,
+    /// Look for changes of the public API that break those who build on it, with cargo-semver-checks
+    Api {
+        /// The revision to compare with, such as the tag of a release
+        baseline: String,
+    },
     /// What the tests need beside Rust
     #[command(subcommand)]
     Services(ServicesCommand),
@@ -83,6 +89,7 @@ fn main() -> ExitCode {
         XtaskCommand::Docs { check } => docs::write(check),
         XtaskCommand::Chart => chart::draw(),
         XtaskCommand::Deps => deps::check(),
+        XtaskCommand::Api { baseline } => api::check(&baseline),
         XtaskCommand::Transforms => transforms::measure(),
         XtaskCommand::Services(ServicesCommand::Install) => services::install(),
         XtaskCommand::Services(ServicesCommand::Start) => services::start(),
