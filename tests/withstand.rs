@@ -105,9 +105,6 @@ fn assert_refused(answer: &Response, status: u16, code: &str) {
 
 /// How many requests were refused with `code` so far, as the metrics say.
 fn refused(instance: &Instance, code: &str) -> u64 {
-    let metrics = landfall_testkit::get(instance.api(), "/metrics").expect("metrics answer");
-    let series = format!("component_errors_total{{error_code=\"{code}\"}} ");
-    let metrics = metrics.text();
-    let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
-    value.map_or(0, |value| value.parse().expect("a whole number"))
+    let of_code = format!("error_code=\"{code}\"");
+    instance.metric_with("component_errors_total", &of_code) as u64
 }

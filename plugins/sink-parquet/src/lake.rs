@@ -124,7 +124,8 @@ impl Lake {
                 lake.health.report(Some(error.problem));
                 tokio::time::sleep(PROBE_PAUSE).await;
                 if lake.health.problem().is_none() {
-                    // A batch has landed since, which is proof enough.
+                    // A batch has landed since, which is proof enough. Once more, since the last probe may have left its file.
+                    drop(lake.probe(&nonce).await);
                     return;
                 }
             }
