@@ -107,7 +107,9 @@ impl Committer {
             if created {
                 shared.disk.sync_dir("")?;
             }
-            shared.counters.synced(began.elapsed());
+            let took = began.elapsed();
+            shared.counters.synced(took);
+            shared.options.on_sync.tell(took);
             kill_point("journal.synced");
             Ok(())
         });

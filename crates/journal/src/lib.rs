@@ -169,7 +169,7 @@ pub use self::{
     error::{AppendError, OpenError},
     inspect::{Export, InspectedSegment, Inspection, export, inspect, read_segment},
     journal::Journal,
-    options::Options,
+    options::{OnSync, Options},
     reader::Reader,
     segment::Record,
     state::State,

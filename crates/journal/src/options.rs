@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::segment::{HEADER, record_len};
 
@@ -22,6 +22,35 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// How long to wait between attempts to set the reserve aside again. Default 100 ms.
     pub reserve_retry: Duration,
+    /// Told how long each fsync took. Default: nobody.
+    pub on_sync: OnSync,
+}
+
+/// What is called after each fsync, by the thread that all appends wait for: it must not block.
+#[derive(Clone)]
+pub struct OnSync(Arc<dyn Fn(Duration) + Send + Sync>);
+
+impl OnSync {
+    /// Calls `observe`.
+    pub fn new(observe: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    pub(crate) fn tell(&self, took: Duration) {
+        (self.0)(took);
+    }
+}
+
+impl Default for OnSync {
+    fn default() -> Self {
+        Self::new(|_| {})
+    }
+}
+
+impl fmt::Debug for OnSync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnSync")
+    }
 }
 
 impl Default for Options {
@@ -33,6 +62,7 @@ impl Default for Options {
             max_pending_bytes: 8 << 20,
             reserve_bytes: 16 << 20,
             reserve_retry: Duration::from_millis(100),
+            on_sync: OnSync::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -27,11 +27,41 @@ use crate::overview::Overview;
 use crate::readiness::Readiness;
 use crate::taps::Taps;
 
-/// The upper bounds of the histograms, in seconds: from a put on a near store to events that waited for a day.
+/// The upper bounds of histograms of what the way into the lake takes, in seconds: from a put on a near store to events that
+/// waited for a day.
 const SECONDS: [f64; 16] = [
     0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 21600.0,
     86400.0,
 ];
+
+/// Of answers to senders and of fsyncs, in seconds: what is usual lies below 10 ms.
+const SHORT_SECONDS: [f64; 15] = [
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0,
+];
+const SHORT: [&str; 2] = [
+    "http_server_handler_duration_seconds",
+    "landfall_journal_fsync_seconds",
+];
+
+/// Of how many events are in a batch.
+const EVENTS: [f64; 11] = [1.0, 10.0, 100.0, 1e3, 3e3, 1e4, 3e4, 1e5, 2e5, 5e5, 1e6];
+
+/// Of how large files are.
+const BYTES: [f64; 10] = [
+    4096.0,
+    16384.0,
+    65536.0,
+    262144.0,
+    1048576.0,
+    4194304.0,
+    16777216.0,
+    67108864.0,
+    134217728.0,
+    536870912.0,
+];
+
+/// How often recorded times are summed up. They take memory until then, whether or not anybody asks for the metrics.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Connections at a time. Whoever wants more waits, and takes no file descriptor from the journal.
 const CONNECTIONS: usize = 128;
@@ -48,11 +78,23 @@ pub(crate) fn record_metrics() -> Option<PrometheusHandle> {
     static HANDLE: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
     // It fails if the program has installed a recorder of its own, which then gets the metrics.
     HANDLE
-        .get_or_init(|| {
-            let builder = PrometheusBuilder::new().set_buckets(&SECONDS).ok()?;
-            builder.install_recorder().ok()
-        })
+        .get_or_init(|| buckets()?.install_recorder().ok())
         .clone()
+}
+
+fn buckets() -> Option<PrometheusBuilder> {
+    let mut builder = PrometheusBuilder::new().set_buckets(&SECONDS).ok()?;
+    for name in SHORT {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Full(name.to_owned()), &SHORT_SECONDS)
+            .ok()?;
+    }
+    for (suffix, bounds) in [("_events", &EVENTS[..]), ("_bytes", &BYTES[..])] {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), bounds)
+            .ok()?;
+    }
+    Some(builder)
 }
 
 /// What the api shows.
@@ -81,6 +123,8 @@ impl Lasting {
 /// The listener cannot be used.
 pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(keep_up());
     let router = router(api);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(READ_TIME);
@@ -114,6 +158,16 @@ pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+async fn keep_up() {
+    let Some(metrics) = record_metrics() else {
+        return;
+    };
+    loop {
+        sleep(UPKEEP_INTERVAL).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// `/health`, `/ready`, `/metrics` and `/api/v1`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::{
-    Health, Labels, Listeners, Sink, SinkContext, Source, SourceContext, Transform,
+    Health, Labels, Listeners, Sink, SinkContext, Source, SourceContext, Transform, labels,
 };
 use tokio::time::timeout;
 
@@ -113,10 +113,13 @@ async fn build_sink(
         healthcheck.map_err(|error| error.to_string())?;
     }
     let directory = data_dir.join(id);
+    let labels = labels(id, "sink", &outer.r#type);
     let running = running.and_then(|running| running.buffer(id));
     let buffer = match (outer.buffer.r#type, running) {
         (BufferType::Disk, Some(buffer)) => Some(buffer),
-        (BufferType::Disk, None) => Some(DiskBuffer::open(&directory, &outer.buffer).await?),
+        (BufferType::Disk, None) => {
+            Some(DiskBuffer::open(&directory, &outer.buffer, &labels).await?)
+        }
         (BufferType::Memory, _) if is_journal(&directory) => {
             return Err(format!(
                 "buffer.type: memory would leave what was accepted in the journal {} behind; run with disk until it has \
@@ -140,7 +143,6 @@ async fn build_sink(
         state: buffer.as_ref().map(DiskBuffer::state),
         health: health.clone(),
     };
-    let labels = context.labels();
     let sink = outer.config.build(context).await;
     Ok(BuiltSink {
         labels,

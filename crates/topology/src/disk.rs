@@ -1,3 +1,5 @@
+mod waiting;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +13,14 @@ use futures::future::try_join_all;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt as _, StreamExt as _};
 use landfall_core::{
-    Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Outcome, Position, Refusal, Shutdown,
-    StateStore, Timestamp,
+    Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Labels, Outcome, Position, Refusal,
+    Shutdown, StateStore, Timestamp,
 };
-use landfall_journal::{AppendError, Journal, Options, Reader, Record};
+use landfall_journal::{AppendError, Journal, OnSync, Options, Reader, Record};
+use metrics::histogram;
 use tokio::time::sleep;
 
+use self::waiting::Waiting;
 use crate::readiness::Readiness;
 use crate::{BufferConfig, WhenFull};
 
@@ -40,11 +44,18 @@ pub(crate) struct DiskBuffer {
     journal: Journal,
     /// Whether deliveries wait for room. It may change while the buffer is in use.
     waits: Arc<AtomicBool>,
+    waiting: Waiting,
 }
 
 impl DiskBuffer {
-    pub(crate) async fn open(directory: &Path, config: &BufferConfig) -> Result<Self, String> {
+    pub(crate) async fn open(
+        directory: &Path,
+        config: &BufferConfig,
+        labels: &Labels,
+    ) -> Result<Self, String> {
+        let fsync_time = histogram!("landfall_journal_fsync_seconds", labels);
         let options = Options {
+            on_sync: OnSync::new(move |took| fsync_time.record(took)),
             max_bytes: config.max_size,
             ..Options::default()
         };
@@ -53,8 +64,10 @@ impl DiskBuffer {
         let journal = journal.map_err(|error| failed(&error))?;
         // Now rather than when the sink begins, so that a disk that refuses it is known at the start.
         let cursor = journal.reader(CURSOR).await;
-        cursor.map_err(|error| failed(&error))?;
+        let cursor = cursor.map_err(|error| failed(&error))?;
+        let backlog = cursor.position()..journal.end();
         let buffer = Self {
+            waiting: Waiting::count(directory, backlog),
             journal,
             waits: Arc::default(),
         };
@@ -84,6 +97,11 @@ impl DiskBuffer {
         &self.journal
     }
 
+    /// How many events the sink has not answered for; `None` while those of earlier runs are being counted.
+    pub(crate) fn events(&self) -> Option<u64> {
+        self.waiting.left(self.journal.stats().appended_records)
+    }
+
     /// Appends what comes to the journal. At the end of `input` it closes the journal.
     pub(crate) async fn write(self, input: DeliveryReceiver, id: String, readiness: Readiness) {
         let writer = Writer {
@@ -109,8 +127,9 @@ impl DiskBuffer {
                 }
             }
         };
+        let waiting = self.waiting.clone();
         drop(self);
-        read(reader, out, stop).await
+        read(reader, out, stop, &waiting).await
     }
 }
 
@@ -174,7 +193,12 @@ impl Writer {
     }
 }
 
-async fn read(mut reader: Reader, out: DeliverySender, mut stop: Shutdown) -> Result<(), String> {
+async fn read(
+    mut reader: Reader,
+    out: DeliverySender,
+    mut stop: Shutdown,
+    waiting: &Waiting,
+) -> Result<(), String> {
     let mut out = Some(out);
     // Whether what an earlier run had left has been delivered.
     let mut caught_up = false;
@@ -185,7 +209,7 @@ async fn read(mut reader: Reader, out: DeliverySender, mut stop: Shutdown) -> Re
         tokio::select! {
             biased;
             Some(answered) = unanswered.next(), if !unanswered.is_empty() => {
-                let (durable, refused) = settle(answered, &mut unanswered);
+                let (durable, refused) = settle(answered, &mut unanswered, waiting);
                 if let Some(end) = durable
                     && let Err(error) = reader.commit(end).await
                 {
@@ -221,8 +245,8 @@ async fn read(mut reader: Reader, out: DeliverySender, mut stop: Shutdown) -> Re
                     "the journal holds a record of a newer version: use the release that wrote it",
                 )?;
                 let (ack, answer) = Ack::channel();
-                let end = reader.position();
-                unanswered.push_back(answer.map(move |outcome| Answered { start, end, outcome }));
+                let (end, records) = (reader.position(), records.len());
+                unanswered.push_back(answer.map(move |outcome| Answered { start, end, records, outcome }));
                 if let Some(out) = &out {
                     out.send(Delivery::new(events, ack)).await;
                 }
@@ -245,6 +269,7 @@ async fn next(reader: &mut Reader, caught_up: bool) -> io::Result<Vec<Record>> {
 struct Answered {
     start: Position,
     end: Position,
+    records: usize,
     outcome: Outcome,
 }
 
@@ -252,12 +277,14 @@ struct Answered {
 fn settle<F: Future<Output = Answered>>(
     first: Answered,
     unanswered: &mut FuturesOrdered<F>,
+    waiting: &Waiting,
 ) -> (Option<Position>, Option<Position>) {
     let mut durable = None;
     let mut answered = Some(first);
     while let Some(Answered {
         start,
         end,
+        records,
         outcome,
     }) = answered
     {
@@ -265,6 +292,7 @@ fn settle<F: Future<Output = Answered>>(
             return (durable, Some(start));
         }
         durable = Some(end);
+        waiting.answered(records);
         answered = unanswered.next().now_or_never().flatten();
     }
     (durable, None)

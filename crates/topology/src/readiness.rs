@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use landfall_core::{Health, Labels, Timestamp};
-use landfall_journal::Journal;
 use metrics::{counter, gauge};
 
 use crate::ConfigError;
+use crate::disk::DiskBuffer;
 
 /// A refused delivery makes the service unready for so long; whether the cause is gone only shows with the next one.
 const REFUSAL_SHOWS: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ struct WatchedSink {
     /// What its series carry.
     labels: Labels,
     health: Health,
-    journal: Option<Journal>,
+    buffer: Option<DiskBuffer>,
     refused: Option<(Instant, String)>,
     /// Deliveries that wait for room.
     blocked: usize,
@@ -58,8 +58,17 @@ impl Drop for Watch {
 }
 
 /// What is exported of each sink, and is nothing once it is gone.
-const GAUGES: [&str; 4] = [OLDEST_AGE, BUFFER_SIZE, UNLANDED, DAMAGED];
+const GAUGES: [&str; 6] = [
+    OLDEST_AGE,
+    BUFFER_EVENTS,
+    BUFFER_SIZE,
+    BUFFER_MAX_SIZE,
+    UNLANDED,
+    DAMAGED,
+];
 const OLDEST_AGE: &str = "landfall_oldest_unlanded_age_seconds";
+const BUFFER_EVENTS: &str = "buffer_events";
+const BUFFER_MAX_SIZE: &str = "buffer_max_byte_size";
 const BUFFER_SIZE: &str = "buffer_byte_size";
 const UNLANDED: &str = "landfall_journal_unlanded_bytes";
 const DAMAGED: &str = "landfall_journal_damaged_bytes";
@@ -96,14 +105,14 @@ impl Readiness {
         id: &str,
         labels: Labels,
         health: Health,
-        journal: Option<Journal>,
+        buffer: Option<DiskBuffer>,
     ) -> Watch {
         let mut state = self.state();
         // What waits for room in the journal goes on doing so when another sink reads from it.
         let sink = state.sinks.entry(id.to_owned()).or_default();
         sink.labels = labels;
         sink.health = health.clone();
-        sink.journal = journal;
+        sink.buffer = buffer;
         Watch {
             readiness: self.clone(),
             id: id.to_owned(),
@@ -144,9 +153,10 @@ impl Readiness {
             reasons.push("the service is starting or stopping".to_owned());
         }
         for (id, sink) in &state.sinks {
-            let Some(journal) = &sink.journal else {
+            let Some(buffer) = &sink.buffer else {
                 continue;
             };
+            let journal = buffer.journal();
             let held = journal.stats().bytes;
             if held >= journal.max_bytes() || sink.blocked > 0 {
                 reasons.push(format!("sinks.{id}: the buffer is full with {held} bytes"));
@@ -180,22 +190,27 @@ impl Readiness {
 
     /// Sets the gauges of sinks and journals to what they are now.
     pub(crate) fn export_metrics(&self) {
+        let ready = self.reasons().is_empty();
+        gauge!("landfall_ready").set(f64::from(u8::from(ready)));
         let now = Timestamp::now().as_millis();
         for sink in self.state().sinks.values() {
             let labels = &sink.labels;
             let oldest = sink.health.oldest().map_or(now, Timestamp::as_millis);
             let age = now.saturating_sub(oldest).max(0) as f64 / 1000.0;
             gauge!(OLDEST_AGE, labels).set(age);
-            let Some(journal) = &sink.journal else {
+            let Some(buffer) = &sink.buffer else {
                 continue;
             };
+            let journal = buffer.journal();
             let stats = journal.stats();
+            if let Some(events) = buffer.events() {
+                gauge!(BUFFER_EVENTS, labels).set(events as f64);
+            }
+            gauge!(BUFFER_MAX_SIZE, labels).set(journal.max_bytes() as f64);
             gauge!(BUFFER_SIZE, labels).set(stats.bytes as f64);
             gauge!(UNLANDED, labels).set(stats.uncommitted_bytes as f64);
             gauge!(DAMAGED, labels).set(stats.damaged_bytes as f64);
             counter!("landfall_journal_events_total", labels).absolute(stats.appended_records);
-            counter!("landfall_journal_fsyncs_total", labels).absolute(stats.fsyncs);
-            gauge!("landfall_journal_fsync_seconds", labels).set(stats.fsync_last.as_secs_f64());
         }
     }
 

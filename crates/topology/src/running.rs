@@ -300,8 +300,7 @@ impl Running {
         let begun = begun.map(drop).shared();
         let (alive, gone) = mpsc::channel(1);
         let (stop, stopped) = Shutdown::new();
-        let journal = buffer.as_ref().map(|buffer| buffer.journal().clone());
-        let watched = self.readiness.watch(&id, labels, health, journal);
+        let watched = self.readiness.watch(&id, labels, health, buffer.clone());
 
         let (input, deliveries) = match &buffer {
             None => {

@@ -68,8 +68,8 @@ pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_sto
     result
 }
 
-pub(crate) fn report(lake: &Lake, closed: &Closed) {
-    lake.metrics().landed(closed);
+pub(crate) fn report(lake: &Lake, closed: &Closed, took: Duration) {
+    lake.metrics().landed(closed, took);
     let Tally {
         events,
         quarantined,

@@ -17,8 +17,8 @@ impl Metrics {
         Self { labels }
     }
 
-    /// A batch is in the lake.
-    pub(crate) fn landed(&self, closed: &Closed) {
+    /// A batch is in the lake, `took` after it was closed.
+    pub(crate) fn landed(&self, closed: &Closed, took: Duration) {
         let Tally {
             events,
             quarantined,
@@ -43,6 +43,11 @@ impl Metrics {
                 "landfall_landing_lag_seconds",
                 waited.max(0) as f64 / 1000.0,
             );
+            self.record("landfall_batch_seconds", took.as_secs_f64());
+            self.record("landfall_batch_events", (events + quarantined) as f64);
+            for file in &closed.files {
+                self.record("landfall_file_bytes", file.content.len() as f64);
+            }
         }
     }
 
@@ -59,7 +64,7 @@ impl Metrics {
         counter!("component_errors_total", &labels).increment(1);
     }
 
-    fn record(&self, name: &'static str, seconds: f64) {
-        histogram!(name, &self.labels).record(seconds);
+    fn record(&self, name: &'static str, value: f64) {
+        histogram!(name, &self.labels).record(value);
     }
 }

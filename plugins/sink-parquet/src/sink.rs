@@ -268,6 +268,7 @@ impl Worker {
             (None, Some(span)) => (span, own.clone()),
             (None, None) => return Ok(()),
         };
+        let began = Instant::now();
         let name = writer.clone();
         let close = move || batch.close(&name, span);
         let closed = blocking(close).await?.map_err(encoding)?;
@@ -304,7 +305,7 @@ impl Worker {
             },
         };
         if outcome == Outcome::Durable {
-            landing::report(lake, &closed);
+            landing::report(lake, &closed, began.elapsed());
         }
         lake.health().report_oldest(None);
         for ack in acks {

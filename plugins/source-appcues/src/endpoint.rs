@@ -1,19 +1,19 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use landfall_core::{
     Ack, BuildError, Delivery, DeliverySender, Event, Labels, Outcome, Refusal, SourceContext,
     Timestamp,
 };
 use landfall_listen::{Refusals, Slots};
-use metrics::{Counter, counter, gauge};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -41,6 +41,9 @@ struct Inner {
     read_timeout: Duration,
     ack_timeout: Duration,
     received: Counter,
+    /// How long answers took that are 200. The others are fewer, and looked up when they are given.
+    accepted: Histogram,
+    labels: Labels,
     /// `None` once the endpoint drains: with the last sender gone, the receiver sees the end of the stream.
     out: Mutex<Option<DeliverySender>>,
     /// Whether requests that wait for their acknowledgement give up.
@@ -79,7 +82,9 @@ impl Endpoint {
             memory: Memory::new(config.limits.max_bytes_in_flight, requests.clone()),
             requests,
             received: counter!("component_received_events_total", &labels),
-            refusals: Refusals::new(labels),
+            accepted: answer_time(&labels, StatusCode::OK),
+            refusals: Refusals::new(labels.clone()),
+            labels,
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
             out: Mutex::new(Some(out)),
@@ -92,16 +97,19 @@ impl Endpoint {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
+        let began = Instant::now();
         let (head, mut body) = request.into_parts();
         match self.accept(&head, &mut body).await {
             Ok(()) => {
                 self.0.received.increment(1);
+                self.0.accepted.record(began.elapsed());
                 accepted()
             }
             Err(rejection) => {
                 if !body.is_end_stream() {
                     tokio::spawn(timeout(DISCARD_TIME, discard(body)));
                 }
+                answer_time(&self.0.labels, rejection.status()).record(began.elapsed());
                 self.refuse(rejection, head.extensions.get().copied())
             }
         }
@@ -261,6 +269,13 @@ impl Endpoint {
     fn out(&self) -> std::sync::MutexGuard<'_, Option<DeliverySender>> {
         self.0.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// From a request's head to its answer.
+fn answer_time(labels: &Labels, status: StatusCode) -> Histogram {
+    let [id, kind, r#type] = labels.clone();
+    let labels = [id, kind, r#type, ("status", status.as_str().to_owned())];
+    histogram!("http_server_handler_duration_seconds", &labels)
 }
 
 impl fmt::Debug for Endpoint {

@@ -17,7 +17,9 @@ async fn start(directory: &Path) -> Running {
 }
 
 async fn start_with(directory: &Path, config: &BufferConfig) -> Running {
-    let buffer = DiskBuffer::open(directory, config).await.unwrap();
+    let buffer = DiskBuffer::open(directory, config, &Labels::default())
+        .await
+        .unwrap();
     let (input, receiver) = delivery_channel(16);
     let mut tasks = JoinSet::new();
     tasks.spawn(
@@ -85,12 +87,17 @@ async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
     for body in ["one", "two"] {
         assert_eq!(send(&running, body).await.await, Outcome::Durable);
     }
+    assert_eq!(running.buffer.events(), Some(2));
     drop((running.input, running.buffer));
     // To its end, so that the journal is closed; nothing is acknowledged.
     while running.output.next().await.is_some() {}
     while running.tasks.join_next().await.is_some() {}
 
     let mut running = start(dir.path()).await;
+    while running.buffer.events().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(running.buffer.events(), Some(2));
     let mut bodies = Vec::new();
     loop {
         let Delivery { events, ack } = running.output.next().await.unwrap();
@@ -101,6 +108,9 @@ async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
         bodies.extend(events.into_iter().map(|event| event.body));
     }
     assert_eq!(bodies, ["one", "two"]);
+    while running.buffer.events() != Some(0) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,23 @@
+//! What operators rely on: metrics and their page, alerts, dashboard and guide.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "an unmet expectation is a failed test"
+)]
+
+#[path = "operations/metrics.rs"]
+mod metrics;
+
+use landfall_testkit::{Instance, Landfall, Request, Response};
+
+const SECRET: &str = "a secret only of this test";
+
+fn landfall() -> Landfall {
+    Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET)
+}
+
+fn post(instance: &Instance, body: &str) -> Response {
+    let request = Request::post("/webhooks/appcues").signed(SECRET, body.as_bytes());
+    request.body(body.as_bytes()).send(instance.source())
+}
