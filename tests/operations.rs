@@ -6,6 +6,8 @@
     reason = "an unmet expectation is a failed test"
 )]
 
+#[path = "operations/alerts.rs"]
+mod alerts;
 #[path = "operations/metrics.rs"]
 mod metrics;
 
