@@ -36,17 +36,25 @@ pub(crate) async fn run(
     allow_many_files();
     // Before they are read, so that no change is missed.
     let changes = Changes::of(config, watch)?;
-    let built = Topology::build(load(config, registry)?).await;
+    let built = Topology::build(load_and_warn(config, registry)?).await;
     let topology = built.map_err(|error| error.located(config))?;
     let (trigger, shutdown) = Shutdown::new();
     trigger_on_signals(Arc::new(trigger))?;
     let configs = stream::unfold(changes, |mut changes| async {
         changes.next().await;
-        let config = block_in_place(|| load(config, registry));
+        let config = block_in_place(|| load_and_warn(config, registry));
         Some((config, changes))
     });
     topology.run_reloading(shutdown, configs).await?;
     Ok(())
+}
+
+fn load_and_warn(paths: &[PathBuf], registry: &Registry) -> Result<Config, ConfigError> {
+    let config = load(paths, registry)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
 }
 
 /// Lets SIGTERM and SIGINT trigger the end; a second one ends the process at once.
