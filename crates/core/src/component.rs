@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Delivery, DeliverySender, Event, Shutdown, SourceStream, Timestamp};
+use crate::{Activity, Delivery, DeliverySender, Event, Shutdown, SourceStream, Timestamp};
 
 /// Receives events from outside and hands them on as deliveries.
 #[async_trait]
@@ -158,6 +158,8 @@ pub struct SourceContext {
     pub r#type: String,
     /// The sockets that its predecessor listened on, if it had one.
     pub listeners: Listeners,
+    /// Where the source says what it has answered.
+    pub activity: Activity,
 }
 
 /// What tells the series of one component from those of others: `component_id`, `component_kind` and `component_type`.
@@ -179,6 +181,7 @@ impl SourceContext {
             id: id.to_owned(),
             r#type: r#type.to_owned(),
             listeners: Listeners::default(),
+            activity: Activity::default(),
         }
     }
 
@@ -239,6 +242,8 @@ pub struct SinkContext {
     pub state: Option<Arc<dyn StateStore>>,
     /// Where the sink says what keeps it from landing.
     pub health: Health,
+    /// Where the sink says what it has landed.
+    pub activity: Activity,
 }
 
 /// How a component is at present, as it says itself. Clones share it, and are equal to each other alone.

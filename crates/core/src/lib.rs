@@ -25,6 +25,7 @@
 //! ```
 
 mod ack;
+mod activity;
 mod component;
 mod delivery;
 mod event;
@@ -35,6 +36,7 @@ mod shutdown;
 mod stream;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
+pub use activity::{Activity, Fate, LandedFile, Minute, Past, RefusedRequests, SeenEvent};
 pub use component::{
     BuildError, Component, Health, Labels, Listeners, Resource, Sink, SinkConfig, SinkContext,
     SinkError, Source, SourceConfig, SourceContext, SourceError, StateStore, Transform,

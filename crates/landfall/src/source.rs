@@ -3,7 +3,8 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::future::join;
 use landfall_core::{
-    Health, Listeners, Shutdown, SinkConfig as _, SinkContext, SourceContext, delivery_channel,
+    Activity, Health, Listeners, Shutdown, SinkConfig as _, SinkContext, SourceContext,
+    delivery_channel,
 };
 use landfall_sink_console::ConsoleConfig;
 use landfall_topology::{Config, ConfigError};
@@ -35,6 +36,7 @@ pub(crate) async fn write_to_stdout(config: Config) -> anyhow::Result<()> {
             id: id.clone(),
             r#type: outer.r#type.clone(),
             listeners: listeners.clone(),
+            activity: Activity::default(),
         };
         match outer.config.build(context).await {
             Ok(source) => sources.push(source),
@@ -51,6 +53,7 @@ pub(crate) async fn write_to_stdout(config: Config) -> anyhow::Result<()> {
         writer_id: String::new(),
         state: None,
         health: Health::default(),
+        activity: Activity::default(),
     };
     let console = ConsoleConfig::default().build(context).await?;
 

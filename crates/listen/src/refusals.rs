@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use landfall_core::Labels;
+use landfall_core::{Activity, Labels};
 
 /// How long a refusal with the same code is not told again.
 const QUIET_TIME: Duration = Duration::from_secs(10);
@@ -13,6 +13,7 @@ const QUIET_TIME: Duration = Duration::from_secs(10);
 /// Counts every refusal, and tells the operator of each kind from time to time.
 pub struct Refusals {
     labels: Labels,
+    activity: Activity,
     told: Mutex<HashMap<&'static str, Told>>,
 }
 
@@ -35,10 +36,11 @@ impl fmt::Debug for Refusals {
 }
 
 impl Refusals {
-    /// Those of a component, whose `labels` the series carry.
-    pub fn new(labels: Labels) -> Self {
+    /// Those of a component, whose `labels` the series carry, and which are part of its `activity`.
+    pub fn new(labels: Labels, activity: Activity) -> Self {
         Self {
             labels,
+            activity,
             told: Mutex::default(),
         }
     }
@@ -58,6 +60,8 @@ impl Refusals {
     /// Notes a refusal with `code`, a name of a bounded set, and what is to be mended.
     pub fn tell(&self, code: &'static str, why: &dyn Display, peer: Option<SocketAddr>) {
         count_error(&self.labels, code);
+        let address = peer.map(|peer| peer.ip());
+        self.activity.refused(code, why.to_string(), address);
         if let Some(left_out) = self.is_due(code, Instant::now()) {
             let peer = peer.map(tracing::field::display);
             tracing::warn!(code, peer, left_out, "request refused: {why}");
@@ -98,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_told_at_once_and_then_seldom_with_the_number_of_those_left_out() {
-        let refusals = Refusals::new(labels("in", "source", "test"));
+        let refusals = Refusals::new(labels("in", "source", "test"), Activity::default());
         let start = Instant::now();
         assert_eq!(refusals.is_due("a", start), Some(0));
         assert_eq!(refusals.is_due("a", start), None);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::{
-    Health, Labels, Listeners, Sink, SinkContext, Source, SourceContext, Transform, labels,
+    Activity, Health, Labels, Listeners, Sink, SinkContext, Source, SourceContext, Transform,
+    labels,
 };
 use tokio::time::timeout;
 
@@ -14,6 +15,7 @@ use crate::BufferType;
 use crate::config::{Config, ConfigError, SinkOuter};
 use crate::counted::Counted;
 use crate::disk::{DiskBuffer, is_journal};
+use crate::overview::Overview;
 use crate::running::Running;
 
 /// How long a sink that is to take another's place may take to show that it works.
@@ -48,6 +50,7 @@ impl Built {
         config: &Config,
         running: Option<&Running>,
         listeners: &Listeners,
+        overview: &Overview,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let mut built = Self {
@@ -59,7 +62,8 @@ impl Built {
             if running.is_some_and(|running| running.has_sink(id, outer)) {
                 continue;
             }
-            match build_sink(id, outer, &config.data_dir, running).await {
+            let activity = overview.activity(id);
+            match build_sink(id, outer, &config.data_dir, running, activity).await {
                 Ok(sink) => drop(built.sinks.insert(id.clone(), sink)),
                 Err(problem) => problems.push(format!("sinks.{id}: {problem}")),
             }
@@ -81,6 +85,7 @@ impl Built {
                 id: id.clone(),
                 r#type: outer.r#type.clone(),
                 listeners: listeners.clone(),
+                activity: overview.activity(id),
             };
             let labels = context.labels();
             match outer.config.build(context).await {
@@ -104,6 +109,7 @@ async fn build_sink(
     outer: &SinkOuter,
     data_dir: &Path,
     running: Option<&Running>,
+    activity: Activity,
 ) -> Result<BuiltSink, String> {
     if running.is_some() {
         // At the start a store may be away: events are kept until it is back. But a sink that works is only given up for one
@@ -142,6 +148,7 @@ async fn build_sink(
         home_id,
         state: buffer.as_ref().map(DiskBuffer::state),
         health: health.clone(),
+        activity,
     };
     let sink = outer.config.build(context).await;
     Ok(BuiltSink {

@@ -1,10 +1,19 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use landfall_core::Activity;
 
 use crate::Config;
 
-/// Which components there are at present. Clones share it.
+/// Which components there are at present, and what they say that they have done. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Overview(Arc<Mutex<Vec<Component>>>);
+pub(crate) struct Overview(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    components: Vec<Component>,
+    activities: BTreeMap<String, Activity>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Component {
@@ -31,14 +40,27 @@ impl Overview {
         let sinks = config.sinks.iter();
         let sinks = sinks.map(|(id, outer)| component(id, "sink", &outer.r#type, &outer.inputs));
         let components = sources.chain(transforms).chain(sinks).collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = components;
+        let mut state = self.state();
+        state.components = components;
+        let State {
+            components,
+            activities,
+        } = &mut *state;
+        activities.retain(|id, _| components.iter().any(|component| component.id == *id));
     }
 
     /// Sources, then transforms, then sinks.
     pub(crate) fn components(&self) -> Vec<Component> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state().components.clone()
+    }
+
+    /// What component `id` does, before and after it is replaced.
+    pub(crate) fn activity(&self, id: &str) -> Activity {
+        let activities = &mut self.state().activities;
+        activities.entry(id.to_owned()).or_default().clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -133,7 +133,7 @@ impl Running {
         if !problems.is_empty() {
             return Err(ConfigError(problems));
         }
-        let built = Built::of(config, Some(self), &self.listeners).await;
+        let built = Built::of(config, Some(self), &self.listeners, &self.overview).await;
         if built.is_err() {
             self.close_unused_listeners();
         }

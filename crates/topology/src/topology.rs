@@ -24,6 +24,7 @@ const DRAINING_TIME: Duration = Duration::from_secs(6);
 pub struct Topology {
     api: TcpListener,
     listeners: Listeners,
+    overview: Overview,
     config: Config,
     built: Built,
 }
@@ -37,12 +38,14 @@ impl Topology {
         // Components look their counters up when they are built.
         api::record_metrics();
         let listeners = Listeners::default();
+        let overview = Overview::default();
         let api = bind(config.api.address).map_err(|problem| format!("api: {problem}"));
-        let built = Built::of(&config, None, &listeners).await;
+        let built = Built::of(&config, None, &listeners, &overview).await;
         match (api, built) {
             (Ok(api), Ok(built)) => Ok(Self {
                 api,
                 listeners,
+                overview,
                 config,
                 built,
             }),
@@ -121,7 +124,7 @@ impl Topology {
         let api = Api {
             config: self.config.api.clone(),
             readiness: readiness.clone(),
-            overview: Overview::default(),
+            overview: self.overview,
             taps: Taps::default(),
         };
         let mut running = Running::new(self.config, self.built, self.listeners, &api);

@@ -12,7 +12,8 @@ use std::error::Error;
 
 use futures::StreamExt;
 use landfall_core::{
-    Ack, Delivery, Event, Health, Outcome, SinkConfig, SinkContext, Timestamp, delivery_channel,
+    Ack, Activity, Delivery, Event, Health, Outcome, SinkConfig, SinkContext, Timestamp,
+    delivery_channel,
 };
 use landfall_sink_parquet::ParquetConfig;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -33,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             writer_id: format!("stdin{}", Timestamp::now().as_millis()),
             state: None,
             health: Health::default(),
+            activity: Activity::default(),
         })
         .await?;
 

@@ -134,7 +134,7 @@ impl Backfill {
         self.pushed += 1;
         let position = Position::new(self.pushed);
         self.batch
-            .push(event, position, &self.template, &mut Admission::All)
+            .push(event, position, &self.template, &mut Admission::All, None)
             .map_err(|error| BackfillError(format!("cannot encode Parquet: {error}")))?;
         if self.batch.is_full(&self.limits) {
             self.land().await?;

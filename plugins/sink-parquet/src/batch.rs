@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use landfall_appcues::AppcuesEvent;
-use landfall_core::{Event, Position, Timestamp};
+use landfall_appcues::{AppcuesEvent, NotAnEvent};
+use landfall_core::{Activity, Event, Fate, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
 use parquet::errors::Result;
 
@@ -92,13 +92,14 @@ impl Admission<'_> {
 }
 
 impl Batch {
-    /// Adds one event, which stands at `position`, if it is admitted.
+    /// Adds one event, which stands at `position`, if it is admitted, and tells whoever watches.
     pub(crate) fn push(
         &mut self,
         event: &Event,
         position: Position,
         template: &PartitionTemplate,
         admission: &mut Admission<'_>,
+        activity: Option<&Activity>,
     ) -> Result<()> {
         let first = self.span.map_or(position, |span| span.first);
         self.span = Some(Span {
@@ -107,7 +108,11 @@ impl Batch {
         });
         let parsed = AppcuesEvent::parse(&event.body);
         let key = Key::new(&event.body, parsed.as_ref().ok());
-        match admission.seen(key, event.received_at) {
+        let seen = admission.seen(key, event.received_at);
+        if let Some(activity) = activity {
+            tell(activity, event, &parsed, seen == Seen::Duplicate);
+        }
+        match seen {
             Seen::Duplicate => {
                 self.tally.duplicates += 1;
                 return Ok(());
@@ -223,6 +228,21 @@ impl Closed {
     pub(crate) fn byte_size(&self) -> usize {
         self.files.iter().map(|file| file.content.len()).sum()
     }
+}
+
+/// Says what becomes of `event`.
+fn tell(
+    activity: &Activity,
+    event: &Event,
+    parsed: &std::result::Result<AppcuesEvent<'_>, NotAnEvent>,
+    is_duplicate: bool,
+) {
+    let (event_type, account_id, fate) = match parsed {
+        Ok(parsed) => (parsed.event_type(), parsed.account_id(), Fate::Accepted),
+        Err(reason) => ("no event", None, Fate::Quarantined(reason.reason())),
+    };
+    let fate = if is_duplicate { Fate::Duplicate } else { fate };
+    activity.saw(event.received_at, event_type, account_id.as_deref(), fate);
 }
 
 /// Rows that gather until they are a row group.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use landfall_core::{Labels, SinkContext, Timestamp};
+use landfall_core::{Activity, Labels, SinkContext, Timestamp};
 use metrics::{counter, histogram};
 
 use crate::batch::{Closed, Tally};
@@ -9,12 +9,15 @@ use crate::batch::{Closed, Tally};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     labels: Labels,
+    activity: Activity,
 }
 
 impl Metrics {
     pub(crate) fn of(context: &SinkContext) -> Self {
-        let labels = context.labels();
-        Self { labels }
+        Self {
+            labels: context.labels(),
+            activity: context.activity.clone(),
+        }
     }
 
     /// A batch is in the lake, `took` after it was closed.
@@ -25,6 +28,10 @@ impl Metrics {
             duplicates,
             same_id,
         } = closed.tally;
+        for file in &closed.files {
+            let (rows, bytes) = (file.keys.len() as u64, file.content.len() as u64);
+            self.activity.landed(file.name.clone(), rows, bytes);
+        }
         let files = closed.files.len() as u64;
         for (name, count) in [
             ("component_sent_events_total", events + quarantined),

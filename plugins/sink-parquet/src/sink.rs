@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use landfall_core::{
-    Ack, Delivery, Event, Outcome, Position, Refusal, Sink, SinkContext, SinkError, Timestamp,
+    Ack, Activity, Delivery, Event, Outcome, Position, Refusal, Sink, SinkContext, SinkError,
+    Timestamp,
 };
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
@@ -193,10 +194,17 @@ impl Worker {
             let index = Arc::clone(&self.index);
             let limits = self.sink.limits.clone();
             let template = Arc::clone(&self.sink.template);
+            let activity = self.sink.context.activity.clone();
             let fill = move || {
                 let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                let full =
-                    open.fill(&mut queue, pending.as_mut(), &template, &limits, &mut index)?;
+                let full = open.fill(
+                    &mut queue,
+                    pending.as_mut(),
+                    &template,
+                    &limits,
+                    &mut index,
+                    &activity,
+                )?;
                 Ok((open, queue, pending, full))
             };
             let full;
@@ -406,6 +414,7 @@ impl Open {
         template: &PartitionTemplate,
         limits: &BatchConfig,
         index: &mut Index,
+        activity: &Activity,
     ) -> parquet::errors::Result<bool> {
         let last = pending.as_ref().map(|pending| pending.plan.span.last);
         let mut admission = match pending.and_then(|pending| pending.expected.as_mut()) {
@@ -417,8 +426,13 @@ impl Open {
                 queue.push_front(item);
                 return Ok(true);
             }
-            self.batch
-                .push(&item.event, item.position, template, &mut admission)?;
+            self.batch.push(
+                &item.event,
+                item.position,
+                template,
+                &mut admission,
+                Some(activity),
+            )?;
             self.acks.extend(item.ack);
             let full = match last {
                 Some(last) => last == item.position,

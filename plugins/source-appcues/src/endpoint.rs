@@ -9,8 +9,8 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use landfall_core::{
-    Ack, BuildError, Delivery, DeliverySender, Event, Labels, Outcome, Refusal, SourceContext,
-    Timestamp,
+    Ack, Activity, BuildError, Delivery, DeliverySender, Event, Labels, Outcome, Refusal,
+    SourceContext, Timestamp,
 };
 use landfall_listen::{Refusals, Slots};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
@@ -44,6 +44,7 @@ struct Inner {
     /// How long answers took that are 200. The others are fewer, and looked up when they are given.
     accepted: Histogram,
     labels: Labels,
+    activity: Activity,
     /// `None` once the endpoint drains: with the last sender gone, the receiver sees the end of the stream.
     out: Mutex<Option<DeliverySender>>,
     /// Whether requests that wait for their acknowledgement give up.
@@ -62,6 +63,7 @@ impl Endpoint {
             config,
             out,
             labels,
+            Activity::default(),
         ))
     }
 
@@ -70,6 +72,7 @@ impl Endpoint {
         config: &AppcuesConfig,
         out: DeliverySender,
         labels: Labels,
+        activity: Activity,
     ) -> Self {
         let requests = Slots::new(
             config.limits.max_requests,
@@ -83,8 +86,9 @@ impl Endpoint {
             requests,
             received: counter!("component_received_events_total", &labels),
             accepted: answer_time(&labels, StatusCode::OK),
-            refusals: Refusals::new(labels.clone()),
+            refusals: Refusals::new(labels.clone(), activity.clone()),
             labels,
+            activity,
             read_timeout: Duration::from_secs(config.limits.read_timeout_secs),
             ack_timeout: Duration::from_secs(config.limits.ack_timeout_secs),
             out: Mutex::new(Some(out)),
@@ -102,7 +106,9 @@ impl Endpoint {
         match self.accept(&head, &mut body).await {
             Ok(()) => {
                 self.0.received.increment(1);
-                self.0.accepted.record(began.elapsed());
+                let took = began.elapsed();
+                self.0.accepted.record(took);
+                self.0.activity.answered(took);
                 accepted()
             }
             Err(rejection) => {

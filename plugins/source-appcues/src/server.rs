@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_core::{
-    BuildError, DeliverySender, Labels, Shutdown, Source, SourceConfig, SourceContext, SourceError,
+    Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceConfig, SourceContext,
+    SourceError,
 };
 use landfall_listen::{Handshake, Slots, bind, most_connections};
 use tokio::net::TcpListener;
@@ -31,6 +32,7 @@ pub struct AppcuesSource {
     tls: Option<Handshake>,
     listener: std::net::TcpListener,
     labels: Labels,
+    activity: Activity,
 }
 
 impl AppcuesSource {
@@ -55,6 +57,7 @@ impl AppcuesSource {
             tls,
             listener: bind(&context.listeners, config.address)?,
             labels,
+            activity: context.activity.clone(),
         })
     }
 
@@ -127,7 +130,13 @@ impl Source for AppcuesSource {
                 "requests without a signature are accepted: whoever passes the protections, if any, can write events"
             );
         }
-        let endpoint = Endpoint::with_gate(self.gate, &self.config, out, self.labels.clone());
+        let endpoint = Endpoint::with_gate(
+            self.gate,
+            &self.config,
+            out,
+            self.labels.clone(),
+            self.activity,
+        );
         let connections = self.config.limits.max_connections.min(most_connections());
         if connections < self.config.limits.max_connections {
             tracing::warn!(

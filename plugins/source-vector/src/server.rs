@@ -12,7 +12,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use landfall_core::{
-    BuildError, DeliverySender, Labels, Shutdown, Source, SourceContext, SourceError,
+    Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceContext, SourceError,
 };
 use landfall_listen::{Handshake, Slot, Slots, bind, most_connections};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -44,6 +44,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct VectorSource {
     labels: Labels,
+    activity: Activity,
     config: VectorConfig,
     tls: Option<Handshake>,
     listener: std::net::TcpListener,
@@ -58,6 +59,7 @@ impl VectorSource {
         Ok(Self {
             tls: config.handshake(context.labels())?,
             labels: context.labels(),
+            activity: context.activity.clone(),
             listener: bind(&context.listeners, config.address)?,
             config: config.clone(),
         })
@@ -80,7 +82,7 @@ impl Source for VectorSource {
             "gRPC"
         };
         tracing::info!("events of a Vector are received on {address} ({protocol})");
-        let service = Arc::new(Service::new(&self.labels, &self.config, out));
+        let service = Arc::new(Service::new(&self.labels, self.activity, &self.config, out));
         let limit = self.config.limits.max_connections;
         let connections = Slots::new(
             limit.min(most_connections()),

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
-use landfall_core::{Ack, Delivery, DeliverySender, Labels, Outcome, Refusal};
+use landfall_core::{Ack, Activity, Delivery, DeliverySender, Labels, Outcome, Refusal};
 use landfall_listen::Refusals;
 use landfall_vector_proto::{
     self as proto, Code, Compression, HEALTH_CHECK, HealthCheckResponse, PUSH_EVENTS,
@@ -78,7 +78,12 @@ impl Refused {
 }
 
 impl Service {
-    pub(crate) fn new(labels: &Labels, config: &VectorConfig, out: DeliverySender) -> Self {
+    pub(crate) fn new(
+        labels: &Labels,
+        activity: Activity,
+        config: &VectorConfig,
+        out: DeliverySender,
+    ) -> Self {
         let limits = config.limits.clone();
         Self {
             received: counter!("component_received_events_total", labels),
@@ -92,7 +97,7 @@ impl Service {
             requests: Semaphore::new(limits.max_requests),
             limits,
             out,
-            refusals: Refusals::new(labels.clone()),
+            refusals: Refusals::new(labels.clone(), activity),
             is_stopping: AtomicBool::new(false),
         }
     }

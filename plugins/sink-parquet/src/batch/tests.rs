@@ -76,7 +76,7 @@ proptest! {
         for (number, body) in bodies.iter().enumerate() {
             let event = Event::new(Timestamp::from_millis(5), body.clone());
             let position = Position::new(number as u64);
-            batch.push(&event, position, &template, &mut Admission::New(&mut index)).unwrap();
+            batch.push(&event, position, &template, &mut Admission::New(&mut index), None).unwrap();
         }
         let span = batch.span().unwrap();
         let closed = batch.close("writer", span).unwrap();

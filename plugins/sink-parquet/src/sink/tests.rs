@@ -85,6 +85,7 @@ fn partitioned_sink(
         writer_id: format!("writer{name}"),
         state: state.map(|kept| Arc::new(kept.clone()) as Arc<dyn StateStore>),
         health: landfall_core::Health::default(),
+        activity: landfall_core::Activity::default(),
     };
     Box::new(ParquetSink::new(lake, &config, context))
 }
