@@ -1,5 +1,7 @@
 //! What is served on the api address.
 
+mod activity;
+mod console;
 mod v1;
 
 use std::io;
@@ -170,10 +172,12 @@ async fn keep_up() {
     }
 }
 
-/// `/health`, `/ready`, `/metrics` and `/api/v1`.
+/// The console, `/health`, `/ready`, `/metrics` and `/api/v1`.
 fn router(api: Api) -> Router {
     let metrics = record_metrics();
     Router::new()
+        .route("/", get(console::page))
+        .route("/console", get(console::page))
         .route(
             "/health",
             get(|| async { Json(json!({ "status": "alive" })) }),

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use landfall_core::{Health, Labels, Timestamp};
+use landfall_journal::Journal;
 use metrics::{counter, gauge};
+use serde::Serialize;
 
 use crate::ConfigError;
 use crate::disk::DiskBuffer;
@@ -33,6 +35,18 @@ struct WatchedSink {
     refused: Option<(Instant, String)>,
     /// Deliveries that wait for room.
     blocked: usize,
+}
+
+/// What a sink has still to land.
+#[derive(Debug, Serialize)]
+pub(crate) struct Backlog {
+    /// When the oldest event of it was accepted, in milliseconds since the Unix epoch.
+    oldest_at: Option<i64>,
+    /// How much of it is in the journal, if there is one.
+    unlanded_bytes: Option<u64>,
+    /// What the journal takes on disk, and may take.
+    buffer_bytes: Option<u64>,
+    max_bytes: Option<u64>,
 }
 
 /// A sink that has a say, until this is dropped or another takes its name.
@@ -186,6 +200,21 @@ impl Readiness {
     /// What keeps sink `id` from landing.
     pub(crate) fn problem(&self, id: &str) -> Option<String> {
         self.state().sinks.get(id)?.health.problem()
+    }
+
+    /// What sink `id` has still to land.
+    pub(crate) fn backlog(&self, id: &str) -> Option<Backlog> {
+        let state = self.state();
+        let sink = state.sinks.get(id)?;
+        let journal = sink.buffer.as_ref().map(DiskBuffer::journal);
+        let stats = journal.map(Journal::stats);
+        let limit = journal.map(Journal::max_bytes);
+        Some(Backlog {
+            oldest_at: sink.health.oldest().map(Timestamp::as_millis),
+            unlanded_bytes: stats.as_ref().map(|stats| stats.uncommitted_bytes),
+            buffer_bytes: stats.as_ref().map(|stats| stats.bytes),
+            max_bytes: limit,
+        })
     }
 
     /// Sets the gauges of sinks and journals to what they are now.

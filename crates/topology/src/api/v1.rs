@@ -1,4 +1,4 @@
-//! `/api/v1`: what runs, and events as they go by. Read-only, for `landfall top` and `landfall tap`.
+//! `/api/v1`: what runs, and events as they go by. Read-only, for `landfall top`, `landfall tap` and the console.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{Api, Lasting};
+use super::{Api, Lasting, activity};
 use crate::taps::Tapped;
 
 /// After so long without an event a line without one is sent, so that it shows when either side is gone.
@@ -29,6 +29,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub(super) fn router(api: Api) -> Router<Api> {
     Router::new()
         .route("/components", get(components))
+        .route("/status", get(activity::status))
+        .route("/activity", get(activity::activity))
         .route("/tap", get(tap))
         .layer(from_fn_with_state(api, allow))
 }
