@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use landfall_testkit::ObjectStore;
-use landfall_testkit::services::{Venv, directory};
+use landfall_testkit::services::{Chromium, Venv, directory};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::interval;
 
@@ -13,7 +13,7 @@ use crate::step::{run, workspace_root};
 
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
 
-/// Installs the Python environment of `tests/python` below the target directory, unless it is there already.
+/// Installs the Python environment of `tests/python` and a browser below the target directory, unless they are there already.
 pub(crate) fn install() -> anyhow::Result<()> {
     let services = directory()?;
     fs::create_dir_all(&services).with_context(|| format!("creating {}", services.display()))?;
@@ -22,10 +22,108 @@ pub(crate) fn install() -> anyhow::Result<()> {
     let lock = fs::File::create(services.join("install.lock"))?;
     lock.lock().context("waiting for another installation")?;
 
+    install_python(&services)?;
+    install_browser(&services)
+}
+
+/// Unpacks Debian's Chromium, and of what it needs what this machine has not. That takes no rights of an administrator.
+fn install_browser(services: &Path) -> anyhow::Result<()> {
+    if let Ok(there) = Chromium::find(services) {
+        println!("    already installed: {}", there.browser.display());
+        return Ok(());
+    }
+    let folder = Chromium::folder(services);
+    // An installation that was interrupted is done again.
+    let _ = fs::remove_dir_all(&folder);
+    for needed in [
+        "lists/partial",
+        "cache/archives/partial",
+        "unpacked",
+        "libraries",
+    ] {
+        fs::create_dir_all(folder.join(needed))?;
+    }
+    let apt = |args: &[&str]| {
+        let option = |name: &str, place: &str| format!("{name}={}", folder.join(place).display());
+        let help = "The tests need a browser. On anything but Debian install chromium and chromedriver, so that they are on PATH.";
+        let mut command = Command::new("apt-get");
+        command.args([
+            "-qq",
+            "-o",
+            "Debug::NoLocking=1",
+            "-o",
+            "APT::Install-Recommends=false",
+        ]);
+        command.args([
+            "-o",
+            "APT::Sandbox::User=",
+            "-o",
+            &option("Dir::State::lists", "lists"),
+        ]);
+        command.args(["-o", &option("Dir::Cache", "cache")]);
+        run(command.args(args), help)
+    };
+    apt(&["update"])?;
+    apt(&[
+        "install",
+        "--download-only",
+        "--yes",
+        "chromium",
+        "chromium-driver",
+        "fonts-dejavu-core",
+    ])?;
+    let unpacked = folder.join("unpacked");
+    for package in fs::read_dir(folder.join("cache/archives"))? {
+        let package = package?.path();
+        if package
+            .extension()
+            .is_some_and(|extension| extension == "deb")
+        {
+            let mut unpack = Command::new("dpkg-deb");
+            unpack.arg("--extract").arg(&package).arg(&unpacked);
+            run(
+                &mut unpack,
+                "A package could not be unpacked; is the disk full?",
+            )?;
+        }
+    }
+    copy_libraries(&unpacked, &folder.join("libraries"))?;
+    let root = folder.join("root");
+    let fonts = format!(
+        "<fontconfig><dir>/usr/share/fonts</dir><dir>{}/usr/share/fonts</dir><cachedir>{}/font-cache</cachedir></fontconfig>",
+        root.display(),
+        folder.display(),
+    );
+    fs::write(folder.join("fonts.conf"), fonts)?;
+    fs::remove_dir_all(folder.join("cache"))?;
+    fs::remove_dir_all(folder.join("lists"))?;
+    fs::rename(unpacked, &root)?;
+    println!("    installed: {}", root.display());
+    Ok(())
+}
+
+/// Copies libraries, which stand in several folders by machine and package, into one.
+fn copy_libraries(folder: &Path, into: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() {
+            copy_libraries(&entry.path(), into)?;
+        } else if name.to_string_lossy().contains(".so")
+            && folder.file_name() != Some("chromium".as_ref())
+        {
+            fs::copy(entry.path(), into.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs the Python environment of `tests/python`.
+fn install_python(services: &Path) -> anyhow::Result<()> {
     let requirements = workspace_root()?.join(REQUIREMENTS);
     let wanted = fs::read_to_string(&requirements)
         .with_context(|| format!("reading {}", requirements.display()))?;
-    let venv = Venv::inside(&services);
+    let venv = Venv::inside(services);
     if is_installed(&venv, &wanted) {
         println!("    already installed: {}", venv.path().display());
         return Ok(());

@@ -32,6 +32,7 @@
     reason = "an unmet expectation in here is a failed test"
 )]
 
+mod browser;
 mod config;
 mod connection;
 mod fault_proxy;
@@ -51,6 +52,7 @@ mod signature;
 mod small_disk;
 mod tls;
 
+pub use browser::Browser;
 pub use config::{SIGNED, config};
 pub use connection::Connection;
 pub use fault_proxy::{Fault, FaultProxy};

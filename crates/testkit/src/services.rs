@@ -86,6 +86,77 @@ impl Venv {
 )]
 pub struct NotInstalled(PathBuf);
 
+/// A Chromium and the driver through which tests speak to it.
+#[derive(Clone, Debug)]
+pub struct Chromium {
+    /// The browser's program.
+    pub browser: PathBuf,
+    /// That of `chromedriver`.
+    pub driver: PathBuf,
+    /// Where packages were unpacked, if it is not the machine's own.
+    root: Option<PathBuf>,
+}
+
+impl Chromium {
+    /// The folder inside the folder `services` that holds it where the machine has none.
+    pub fn folder(services: &Path) -> PathBuf {
+        services.join("chromium")
+    }
+
+    /// The machine's own, else the one that was installed inside the folder `services`.
+    ///
+    /// # Errors
+    /// [`NoBrowser`] if there is neither.
+    pub fn find(services: &Path) -> Result<Self, NoBrowser> {
+        let on_path = |name: &str| {
+            let folders = env::var_os("PATH").unwrap_or_default();
+            let mut files = env::split_paths(&folders).map(|folder| folder.join(name));
+            files.find(|file| file.is_file())
+        };
+        if let (Some(browser), Some(driver)) = (on_path("chromium"), on_path("chromedriver")) {
+            let root = None;
+            return Ok(Self {
+                browser,
+                driver,
+                root,
+            });
+        }
+        let root = Self::folder(services).join("root");
+        let browser = root.join("usr/lib/chromium/chromium");
+        let driver = root.join("usr/bin/chromedriver");
+        // The folder is given its name once all is in it.
+        if !(browser.is_file() && driver.is_file()) {
+            return Err(NoBrowser(root));
+        }
+        let root = Some(root);
+        Ok(Self {
+            browser,
+            driver,
+            root,
+        })
+    }
+
+    /// What its processes need in their environment.
+    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let Some(root) = &self.root else {
+            return Vec::new();
+        };
+        let fonts = root.with_file_name("fonts.conf");
+        vec![
+            ("LD_LIBRARY_PATH", root.with_file_name("libraries")),
+            ("FONTCONFIG_FILE", fonts),
+        ]
+    }
+}
+
+/// There is no browser.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "neither the commands chromium and chromedriver are there nor {}: run `cargo xtask services install`",
+    .0.display()
+)]
+pub struct NoBrowser(PathBuf);
+
 #[cfg(test)]
 mod tests {
     use super::*;
