@@ -42,7 +42,9 @@ struct WatchedSink {
 pub(crate) struct Backlog {
     /// When the oldest event of it was accepted, in milliseconds since the Unix epoch.
     oldest_at: Option<i64>,
-    /// How much of it is in the journal, if there is one.
+    /// How many events of it are in the journal, if there is one and they were counted.
+    events: Option<u64>,
+    /// How many bytes.
     unlanded_bytes: Option<u64>,
     /// What the journal takes on disk, and may take.
     buffer_bytes: Option<u64>,
@@ -211,6 +213,7 @@ impl Readiness {
         let limit = journal.map(Journal::max_bytes);
         Some(Backlog {
             oldest_at: sink.health.oldest().map(Timestamp::as_millis),
+            events: sink.buffer.as_ref().and_then(DiskBuffer::events),
             unlanded_bytes: stats.as_ref().map(|stats| stats.uncommitted_bytes),
             buffer_bytes: stats.as_ref().map(|stats| stats.bytes),
             max_bytes: limit,
