@@ -33,6 +33,20 @@ pub(crate) struct Redact {
     top: Vec<Place>,
 }
 
+/// A JSON text, and what was found in it.
+struct Text<'a> {
+    text: Cow<'a, str>,
+    wholes: Vec<(Range<usize>, usize)>,
+    leaves: Vec<(Leaf, Held)>,
+}
+
+/// The JSON in a string.
+enum Held {
+    Nothing,
+    Text(Text<'static>),
+    TooDeep,
+}
+
 /// Why nobody can be sure that all would be found.
 struct Unsure(&'static str);
 
@@ -61,59 +75,88 @@ impl Redact {
     /// What takes the place of `body`; `None` if it may stay as it is.
     fn redacted(&self, body: &[u8]) -> Option<String> {
         let changed = match AppcuesEvent::parse(body) {
-            Ok(event) => self.json(event.body(), &self.top, &mut Vec::new(), 0),
+            Ok(event) => self.event(event.body()),
             Err(reason) => Err(Unsure(reason.reason())),
         };
         changed.unwrap_or_else(|Unsure(reason)| withheld::note(body, reason, &self.hasher))
     }
 
-    /// What takes the place of a JSON text, into which `places` lead. The ids that it holds are added to `mentions`.
-    fn json(
+    /// What takes the place of a body that is an event.
+    fn event(&self, body: &str) -> Result<Option<String>, Unsure> {
+        let mut mentions = Vec::new();
+        // All of it is read before any of it is edited: an id may stand behind what mentions it.
+        let text = self.read(body.into(), &self.top, &mut mentions, 0)?;
+        Ok(self.edited(text, &mentions))
+    }
+
+    /// Reads a JSON text, into which `places` lead. The ids that it holds are added to `mentions`.
+    fn read<'a>(
         &self,
-        text: &str,
+        text: Cow<'a, str>,
         places: &[Place],
         mentions: &mut Vec<Mention>,
         depth: usize,
-    ) -> Result<Option<String>, Unsure> {
-        let found = walk(text, &self.rules, places, depth == 0).ok_or(Unsure("not_readable"))?;
+    ) -> Result<Text<'a>, Unsure> {
+        let found = walk(&text, &self.rules, places, depth == 0).ok_or(Unsure("not_readable"))?;
         for (span, effect) in found.sought {
             self.seek(&text[span], effect, mentions)?;
         }
+        let mut leaves = Vec::with_capacity(found.leaves.len());
+        for leaf in found.leaves {
+            let held = match held_json(&text[leaf.span.clone()]) {
+                None => Held::Nothing,
+                Some(_) if depth == MAX_DEPTH => Held::TooDeep,
+                Some(held) => {
+                    let held = Cow::Owned(held.into_owned());
+                    Held::Text(self.read(held, &leaf.places, mentions, depth + 1)?)
+                }
+            };
+            leaves.push((leaf, held));
+        }
+        Ok(Text {
+            text,
+            wholes: found.wholes,
+            leaves,
+        })
+    }
+
+    /// What takes the place of a text that was read; `None` if it may stay as it is.
+    fn edited(&self, text: Text<'_>, mentions: &[Mention]) -> Option<String> {
+        let Text {
+            text,
+            wholes,
+            leaves,
+        } = text;
         let mut edits = Vec::new();
-        for (span, rule) in found.wholes {
+        for (span, rule) in wholes {
             let replacement = self.replaced(&text[span.clone()], self.rules.rule(rule).effect);
             edits.extend(replacement.map(|replacement| (span, replacement)));
         }
-        // First those that hold JSON, in which there may be ids that the others mention.
-        let mut leaves = Vec::with_capacity(found.leaves.len());
-        for leaf in found.leaves {
-            let held = match leaf.role {
-                Role::Meant(rule) if self.rules.rule(rule).effect.replaces() => None,
-                _ => held_json(&text[leaf.span.clone()]),
-            };
-            match (held, leaf.role) {
-                // No URL holds JSON.
-                (Some(_), Role::Meant(_)) => edits.push((leaf.span, quoted(REDACTED))),
-                (Some(held), _) if depth < MAX_DEPTH => {
-                    let changed = self.json(&held, &leaf.places, mentions, depth + 1)?;
-                    edits.extend(changed.map(|changed| (leaf.span, quoted(&changed))));
+        for (Leaf { span, role, .. }, held) in leaves {
+            let replacement = match (held, role) {
+                (_, Role::Replaced) => None,
+                (Held::Text(_) | Held::TooDeep, Role::Meant(rule))
+                    if !self.rules.rule(rule).effect.replaces() =>
+                {
+                    // No URL holds JSON.
+                    Some(quoted(REDACTED))
                 }
-                (None, _) | (_, Role::InPlaceOf(_)) => leaves.push(leaf),
-                _ => edits.push((leaf.span, quoted(REDACTED))),
-            }
-        }
-        for Leaf { span, role, .. } in leaves {
-            let replacement = self.leaf(&text[span.clone()], role, mentions);
+                (Held::Text(held), Role::InPlaceOf(_) | Role::Key | Role::Kind | Role::Free) => {
+                    self.edited(held, mentions).map(|changed| quoted(&changed))
+                }
+                (Held::TooDeep, Role::Key | Role::Kind | Role::Free) => Some(quoted(REDACTED)),
+                (_, role) => self.leaf(&text[span.clone()], role, mentions),
+            };
             edits.extend(replacement.map(|replacement| (span, replacement)));
         }
-        Ok(edited(text, edits))
+        with_edits(&text, edits)
     }
 
     fn seek(&self, raw: &str, effect: Effect, mentions: &mut Vec<Mention>) -> Result<(), Unsure> {
         let text = content(raw);
         let id = text.strip_prefix(ANONYMOUS).unwrap_or(&text);
         let trimmed = id.trim();
-        let is_id = raw.starts_with(|first: char| first == '"' || first.is_ascii_digit());
+        let is_id = raw.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9'));
         if !is_id
             || self.hasher.is_hash(id.as_bytes())
             || mentions.iter().any(|mention| mention.is_of(trimmed))
@@ -138,7 +181,7 @@ impl Redact {
             // Else nobody would find the columns of an event whose user is called "context".
             Role::Key if KNOWN_KEYS.contains(&*content(raw)) => return None,
             Role::Kind => (None, true),
-            Role::Key | Role::Free => (None, false),
+            Role::Key | Role::Free | Role::Replaced => (None, false),
         };
         if rule.is_some_and(|rule| rule.spares_scores) && is_score(raw) {
             return None;
@@ -191,13 +234,13 @@ static KNOWN_KEYS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     paths.flat_map(|path| path.split('.')).collect()
 });
 
-/// The object or list that the string `raw` holds.
+/// The object, list or string that the string `raw` holds.
 fn held_json(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.starts_with('"') {
         return None;
     }
     let text = content(raw);
-    let may_be = text.trim_start().starts_with(['{', '[']);
+    let may_be = text.trim_start().starts_with(['{', '[', '"']);
     (may_be && serde_json::from_str::<IgnoredAny>(&text).is_ok()).then_some(text)
 }
 
@@ -206,7 +249,7 @@ fn is_score(raw: &str) -> bool {
 }
 
 /// `text` with these spans of it replaced; `None` if there are none.
-fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> Option<String> {
+fn with_edits(text: &str, mut edits: Vec<(Range<usize>, String)>) -> Option<String> {
     if edits.is_empty() {
         return None;
     }

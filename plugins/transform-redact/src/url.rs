@@ -6,7 +6,7 @@ use crate::hash::Hasher;
 /// `None` if there is nothing to cut off.
 pub(crate) fn cut(url: &str, hasher: Option<&Hasher>) -> Option<String> {
     let (before, tail) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-    let mut cut = without_credentials(before).unwrap_or_else(|| before.to_owned());
+    let mut cut = without_credentials(before);
     let mut tail = tail.chars();
     if let (Some(separator), Some(hasher)) = (tail.next(), hasher) {
         cut.push(separator);
@@ -32,13 +32,17 @@ pub(crate) fn cut_all(text: &str, hasher: Option<&Hasher>) -> Option<String> {
     is_cut.then_some(cut_text)
 }
 
-fn without_credentials(url: &str) -> Option<String> {
-    let host = url.find("://")? + 3;
-    let end = url[host..]
-        .find('/')
-        .map_or(url.len(), |slash| host + slash);
-    let at = host + url[host..end].rfind('@')?;
-    Some(format!("{}{}", &url[..host], &url[at + 1..]))
+/// Of all URLs in `text`, which may be several with commas or brackets between them.
+fn without_credentials(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(scheme) = rest.find("://") {
+        let (before, after) = rest.split_at(scheme + 3);
+        kept.push_str(before);
+        let host = &after[..after.find('/').unwrap_or(after.len())];
+        rest = &after[host.rfind('@').map_or(0, |at| at + 1)..];
+    }
+    kept + rest
 }
 
 #[cfg(test)]
@@ -54,6 +58,8 @@ mod tests {
             ("https://a.example/b#/c?d", "https://a.example/b"),
             ("https://jo:pw@a.example", "https://a.example"),
             ("https://jo@x:p@a.example/b@c?d", "https://a.example/b@c"),
+            ("http://a/,http://jo:pw@b/", "http://a/,http://b/"),
+            ("http://a,http://jo@b", "http://a,http://b"),
             ("/b?c", "/b"),
             ("?c", ""),
         ] {

@@ -36,6 +36,8 @@ pub(crate) enum Role {
     Kind,
     /// No rule is meant for it.
     Free,
+    /// It is in something that is replaced as a whole. Ids in it are looked for elsewhere all the same.
+    Replaced,
 }
 
 /// How far a path has been followed: the next step of a rule.
@@ -131,16 +133,15 @@ impl Walk<'_> {
         // Behind the colon.
         self.at = skip_space(self.text, span.end) + 1;
         self.at = skip_space(self.text, self.at);
-        if parent.is_replaced {
-            return self.value(parent, None);
-        }
         let text = self.text;
         let key = content(&text[span.clone()]);
-        self.found.leaves.push(Leaf {
-            span,
-            role: Role::Key,
-            places: Vec::new(),
-        });
+        if !parent.is_replaced {
+            self.found.leaves.push(Leaf {
+                span,
+                role: Role::Key,
+                places: Vec::new(),
+            });
+        }
         let places_before = self.places.len();
         let context = self.follow(parent, &key);
         let is_top = self.is_body && self.frames.len() == 1;
@@ -165,7 +166,8 @@ impl Walk<'_> {
             places: self.places.len(),
             // What is in the place of a URL may hold URLs.
             rule: parent.rule,
-            ..Context::default()
+            sought: parent.sought.filter(|_| parent.is_replaced),
+            is_replaced: parent.is_replaced,
         };
         for rule in rules.anywhere() {
             self.step(&mut context, *rule, 0, key);
@@ -252,12 +254,10 @@ impl Walk<'_> {
         if let Some(effect) = context.sought {
             self.found.sought.push((span.clone(), effect));
         }
-        if context.is_replaced {
-            return Some(());
-        }
         let places = &self.places[context.places..];
         let beyond = places.iter().filter(|place| place.here);
         let role = match (context.rule, beyond.map(|place| place.rule).min()) {
+            _ if context.is_replaced => Some(Role::Replaced),
             (Some(rule), _) => Some(Role::Meant(rule)),
             (None, Some(rule)) => Some(Role::InPlaceOf(rule)),
             (None, None) => role,

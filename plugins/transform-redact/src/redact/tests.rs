@@ -478,3 +478,48 @@ proptest! {
         prop_assert_eq!(redact.redacted(after.as_bytes()), None);
     }
 }
+
+#[test]
+fn ids_are_looked_for_wherever_in_the_event_they_were_found() {
+    let id = hash("jo@x.example");
+    for (members, expected) in [
+        // In what is dropped as a whole, also in its strings.
+        (
+            r#""identity":{"userId":"jo@x.example"}"#,
+            r#""identity":null"#,
+        ),
+        (
+            r#""b":{"feedback":[{"c":"{\"user_id\":\"jo@x.example\"}"}]}"#,
+            r#""b":{"feedback":"[redacted]"}"#,
+        ),
+        (
+            r#""b":{"feedback":"{\"user_id\":\"jo@x.example\"}"}"#,
+            r#""b":{"feedback":"[redacted]"}"#,
+        ),
+        // In a string that comes later.
+        (
+            r#""b":"{\"user_id\":\"jo@x.example\"}""#,
+            r#""b":"{\"user_id\":\"ID\"}""#,
+        ),
+    ] {
+        assert_redacted(
+            json!({}),
+            &format!(r#""a":"{{\"d\":\"jo@x.example\"}}","e":"of jo@x.example",{members}"#),
+            &format!(r#""a":"{{\"d\":\"ID\"}}","e":"of ID",{expected}"#).replace("ID", &id),
+        );
+    }
+    assert_redacted(
+        json!({}),
+        r#""user_id":-48213,"a":[-48213,"-48213"]"#,
+        &r#""user_id":"ID","a":["ID","ID"]"#.replace("ID", &hash("-48213")),
+    );
+}
+
+#[test]
+fn json_that_was_written_as_a_string_twice_is_followed() {
+    assert_redacted(
+        json!({}),
+        r#""a":"\"{\\\"feedback\\\":\\\"Jo\\\"}\"","b":"\"quoted\"""#,
+        r#""a":"\"{\\\"feedback\\\":\\\"[redacted]\\\"}\"","b":"\"quoted\"""#,
+    );
+}
