@@ -1,4 +1,4 @@
-//! What operators rely on: metrics and their page, alerts, dashboard and guide.
+//! What operators rely on: metrics and their page, alerts, dashboard and guide, upgrades.
 
 #![expect(
     clippy::expect_used,
@@ -6,10 +6,14 @@
     reason = "an unmet expectation is a failed test"
 )]
 
+mod lake;
+
 #[path = "operations/alerts.rs"]
 mod alerts;
 #[path = "operations/metrics.rs"]
 mod metrics;
+#[path = "operations/upgrade.rs"]
+mod upgrade;
 
 use landfall_testkit::{Instance, Landfall, Request, Response};
 

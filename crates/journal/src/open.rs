@@ -31,6 +31,10 @@ pub(crate) fn open(
         io::ErrorKind::WouldBlock => OpenError::Locked,
         _ => error.into(),
     })?;
+    // What a newer release has left half way is not ours to clear away.
+    if let Err(unreadable) = Identity::load(&*disk)? {
+        unreadable.refuse_newer()?;
+    }
     disk.create_dir(STATE)?;
     for dir in ["", STATE] {
         for (name, _) in disk.list(dir)? {
