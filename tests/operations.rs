@@ -1,4 +1,4 @@
-//! What operators rely on: metrics and their page, alerts, dashboard and guide, upgrades.
+//! What operators rely on: metrics and their page, alerts, dashboard and guide, `landfall doctor`, upgrades.
 
 #![expect(
     clippy::expect_used,
@@ -10,6 +10,8 @@ mod lake;
 
 #[path = "operations/alerts.rs"]
 mod alerts;
+#[path = "operations/doctor.rs"]
+mod doctor;
 #[path = "operations/metrics.rs"]
 mod metrics;
 #[path = "operations/upgrade.rs"]

@@ -175,6 +175,24 @@ Exit codes: 0 valid, 78 mistakes")]
         #[arg(long)]
         no_environment: bool,
     },
+    /// Look at this machine and the configuration, and say what could go wrong.
+    ///
+    /// Configuration, clock, ports or the instance that holds them, storage, disk space and fsync speed, memory, open files, and
+    /// what stands in the journals. What weighs most comes first, with what to do. Nothing is changed, but for probes that go away
+    /// again; the service may be running. Run it as the user, and with the limits, of the service.
+    #[command(after_help = "\
+Examples:
+  landfall doctor --config landfall.toml
+  landfall doctor --config landfall.toml --format json | jq '.findings[] | select(.weight != \"fine\")'
+
+Exit codes: 0 all is fine, 1 something is not, 78 the configuration cannot be read")]
+    Doctor {
+        #[command(flatten)]
+        config: ConfigFiles,
+        /// Text for people, or JSON.
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
     /// Show the events table, as text or as a definition for a query engine; or the JSON Schema of the configuration.
     #[command(after_help = "\
 Examples:

@@ -38,6 +38,7 @@
 mod backfill;
 mod cli;
 mod demo;
+mod doctor;
 mod generate;
 mod generate_config;
 mod graph;
@@ -155,6 +156,9 @@ async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
             config,
             no_environment,
         } => validate::validate(&paths(config), no_environment, registry).await,
+        Command::Doctor { config, format } => {
+            doctor::examine(&paths(config), format, registry).await
+        }
         Command::Schema { config: true, .. } => schema::print_of_config(registry),
         Command::Schema { dialect, uri, .. } => schema::print(dialect, &uri),
         Command::List { format } => list::print(registry, format),

@@ -305,7 +305,7 @@ impl Config {
     }
 
     /// What components hold exclusively, and who.
-    pub(crate) fn resources(&self) -> Vec<(String, Resource)> {
+    pub fn resources(&self) -> Vec<(String, Resource)> {
         let mut resources = Vec::new();
         let mut held = |holder: String, component: &dyn Component| {
             let of_component = component.resources().into_iter();
