@@ -14,7 +14,7 @@ const PAGE: &str = "docs/embedding.md";
 const HEAD: &str = "| what you use | package | crates | not among them |";
 
 /// Trees differ from one platform to the next: this is the one that is counted, wherever it is done.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Compares the dependencies of every package in the page's table with what the table says of them.
 pub(crate) fn check() -> anyhow::Result<()> {
@@ -102,7 +102,7 @@ fn in_backticks(cell: &str) -> impl Iterator<Item = String> {
 }
 
 /// The name and version of `package` and of all that it needs to be built and to run.
-fn tree(package: &[String]) -> anyhow::Result<BTreeSet<String>> {
+pub(crate) fn tree(package: &[String]) -> anyhow::Result<BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--locked", "--edges", "normal,build"])

@@ -5,6 +5,7 @@ mod bench;
 mod chart;
 mod deny;
 mod deps;
+mod dist;
 mod docs;
 mod fuzz;
 mod services;
@@ -12,6 +13,7 @@ mod step;
 mod test;
 mod transforms;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -54,6 +56,15 @@ enum XtaskCommand {
     },
     /// Draw the README's chart anew: made-up traffic, landed and asked through the views
     Chart,
+    /// Build what is handed out: a tarball, and a Debian package with a systemd unit
+    Dist {
+        /// The folder that it goes to; `packages` in the target directory without it
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Only pack what `cargo build` has built, and install, upgrade and purge it below a folder; `cargo xtask test` does too
+        #[arg(long, conflicts_with = "out")]
+        check: bool,
+    },
     /// Compare what each way of embedding pulls in with the table in docs/embedding.md
     Deps,
     /// Measure what the transforms take for an event, in a release build: cargo run --release -p xtask -- transforms
@@ -88,6 +99,8 @@ fn main() -> ExitCode {
         }
         XtaskCommand::Docs { check } => docs::write(check),
         XtaskCommand::Chart => chart::draw(),
+        XtaskCommand::Dist { check: true, .. } => dist::check(),
+        XtaskCommand::Dist { out, .. } => dist::pack(out),
         XtaskCommand::Deps => deps::check(),
         XtaskCommand::Api { baseline } => api::check(&baseline),
         XtaskCommand::Transforms => transforms::measure(),

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::step::{announced, readable, run, workspace_root};
-use crate::{deny, deps, fuzz, services};
+use crate::{deny, deps, dist, fuzz, services};
 
 /// One of cargo's checks.
 struct Check {
@@ -88,6 +88,8 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
         times.push((check.name, took));
     }
 
+    let took = announced("cargo xtask dist --check", dist::check)?;
+    times.push(("packages", took));
     let took = announced("fuzz, some seconds each", fuzz::run_short)?;
     times.push(("fuzz", took));
 
