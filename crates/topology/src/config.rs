@@ -103,7 +103,7 @@ pub struct ApiConfig {
     /// What `Authorization: Bearer …` must hold for anything below `/api/v1`. Without it only this machine is answered there, if
     /// `address` is on loopback.
     pub token: Option<Secret>,
-    /// Whether `landfall tap` may watch events, with all that stands in them. By default on loopback, and where there is a
+    /// Whether `landfall tap` and the console may watch events, with all that stands in them. By default on loopback, and where there is a
     /// `token`.
     pub tap: Option<bool>,
 }
