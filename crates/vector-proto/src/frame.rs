@@ -123,11 +123,26 @@ pub fn encode(message: &impl Message, compression: Compression) -> io::Result<By
 /// A [`Status`] to answer with. [`Code::ResourceExhausted`] for a message that inflates to more than `limit` bytes: who sent
 /// it keeps it, until the limit is raised.
 pub fn decode<M: Message + Default>(
-    mut body: Bytes,
+    body: Bytes,
     compression: Compression,
     limit: usize,
 ) -> Result<M, Status> {
-    let broken = |what: &str| Status::new(Code::Internal, format!("the request is broken: {what}"));
+    message(unpack(body, compression, limit)?)
+}
+
+/// The message whose bytes these are.
+///
+/// # Errors
+/// A [`Status`] to answer with.
+pub fn message<M: Message + Default>(bytes: Bytes) -> Result<M, Status> {
+    M::decode(bytes).map_err(|_| broken("its message is none of this protocol"))
+}
+
+/// The bytes of the message in `body`, for whoever looks at them before they are [made one](message).
+///
+/// # Errors
+/// As [`decode`].
+pub fn unpack(mut body: Bytes, compression: Compression, limit: usize) -> Result<Bytes, Status> {
     if body.len() < HEAD_LENGTH {
         return Err(broken("it ends before its message begins"));
     }
@@ -147,7 +162,11 @@ pub fn decode<M: Message + Default>(
     if message.len() > limit {
         return Err(Status::too_large(limit));
     }
-    M::decode(message).map_err(|_| broken("its message is none of this protocol"))
+    Ok(message)
+}
+
+fn broken(what: &str) -> Status {
+    Status::new(Code::Internal, format!("the request is broken: {what}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use prost::{Enumeration, Message, Oneof};
 
 /// Events to be taken, all or none.
@@ -9,6 +10,22 @@ pub struct PushEventsRequest {
     /// In the order in which they were received.
     #[prost(message, repeated, tag = "1")]
     pub events: Vec<EventWrapper>,
+}
+
+impl PushEventsRequest {
+    /// How many events there are in the bytes of a request, which must be known before they are decoded: an event of two bytes
+    /// takes seventy then. Bytes that are no request end the count.
+    pub fn events_in(mut message: &[u8]) -> usize {
+        let mut count = 0;
+        while let Ok((tag, wire_type)) = decode_key(&mut message) {
+            let skipped = skip_field(wire_type, tag, &mut message, DecodeContext::default());
+            if skipped.is_err() {
+                break;
+            }
+            count += usize::from(tag == 1);
+        }
+        count
+    }
 }
 
 /// Nothing: the status says it all.
@@ -250,5 +267,19 @@ mod tests {
 
     fn varint(length: usize) -> usize {
         prost::length_delimiter_len(length)
+    }
+
+    #[test]
+    fn events_are_counted_in_the_bytes_of_a_request_up_to_where_they_break() {
+        let log = EventWrapper::log(Log::from_fields([("message", Value::bytes("x"))]));
+        let request = PushEventsRequest {
+            events: vec![log, EventWrapper::default(), EventWrapper::default()],
+        };
+        let mut bytes = request.encode_to_vec();
+        assert_eq!(PushEventsRequest::events_in(&bytes), 3);
+        // A field of a later version, then an event that is longer than the rest.
+        bytes.extend([0x10, 0x01, 0x0a, 0x7f, 0x00]);
+        assert_eq!(PushEventsRequest::events_in(&bytes), 3);
+        assert_eq!(PushEventsRequest::events_in(&[]), 0);
     }
 }

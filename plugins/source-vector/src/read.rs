@@ -17,6 +17,9 @@ use crate::service::Refused;
 /// What fits into one record of the journal, which takes 16 MiB.
 const MOST_BODY_BYTES: usize = 15 * 1024 * 1024;
 
+/// Events of one request. They take more memory when they are decoded than they took on their way.
+const MOST_EVENTS: usize = 100_000;
+
 /// Reads requests, within the memory that all of them together may take up.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -24,6 +27,8 @@ pub(crate) struct Reader {
     pub(crate) limit: usize,
     pub(crate) timeout: Duration,
     pub(crate) memory: Arc<Semaphore>,
+    /// One, for requests to be decoded one at a time: what that takes is only bounded for each.
+    pub(crate) decoding: Arc<Semaphore>,
 }
 
 /// A request that was read.
@@ -60,14 +65,27 @@ impl Reader {
                 _ => return Err(Refused::overloaded()),
             }
         }
+        let turn = Arc::clone(&self.decoding).acquire_owned().await;
         let read = spawn_blocking(move || {
-            let request = frame::decode(message, compression, limit)?;
-            Ok(unpack(request, &rule))
+            let _turn = turn;
+            let message = frame::unpack(message, compression, limit)?;
+            if PushEventsRequest::events_in(&message) > MOST_EVENTS {
+                let problem = format!(
+                    "it holds more than {MOST_EVENTS} events; lower batch.max_events of the sender"
+                );
+                return Err(Status::new(Code::OutOfRange, problem));
+            }
+            Ok(unpack(frame::message(message)?, &rule))
         });
         // It is lost only when the runtime goes down.
         let read = read.await.map_err(|_| Refused::stopping())?;
         let mut read: Read = read.map_err(|status: Status| match status.code {
             Code::ResourceExhausted => Refused::too_large(limit),
+            // Not OUT_OF_RANGE itself, at which Vector drops the events.
+            Code::OutOfRange => Refused::new(
+                "too_many_events",
+                Status::new(Code::ResourceExhausted, status.message),
+            ),
             _ => Refused::new("request_broken", status),
         })?;
         if is_compressed {

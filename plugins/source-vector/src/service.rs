@@ -93,6 +93,7 @@ impl Service {
                 limit: limits.max_message_bytes,
                 timeout: Duration::from_secs(limits.read_timeout_secs),
                 memory: Arc::new(Semaphore::new(limits.max_bytes_in_flight)),
+                decoding: Arc::new(Semaphore::new(1)),
             },
             requests: Semaphore::new(limits.max_requests),
             limits,

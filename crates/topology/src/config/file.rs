@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -185,7 +186,7 @@ impl File {
     fn read(path: PathBuf) -> Result<Self, String> {
         let say = |problem: &str| format!("{}: {problem}", path.display());
         let format = Format::of(&path).ok_or_else(|| say("name it .toml, .yaml, .yml or .json"))?;
-        let text = fs::read_to_string(&path).map_err(|e| say(&format!("cannot read: {e}")))?;
+        let text = read_text(&path).map_err(|e| say(&format!("cannot read: {e}")))?;
         let path = Some(path);
         Ok(Self { path, format, text })
     }
@@ -213,9 +214,14 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
         let entry = entry.map_err(|e| say(&format!("cannot read: {e}")))?;
         let file = entry.path();
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !is_hidden && Format::of(&file).is_some() && !file.is_dir() {
-            files.insert(file);
+        if is_hidden || Format::of(&file).is_none() || file.is_dir() {
+            continue;
         }
+        // A pipe would keep everything waiting.
+        if file.exists() && !file.is_file() {
+            return Err(format!("{}: is no regular file", file.display()));
+        }
+        files.insert(file);
     }
     if files.is_empty() {
         return Err(say("holds no file named .toml, .yaml, .yml or .json"));
@@ -247,6 +253,19 @@ fn merge(merged: &mut Map<String, Value>, other: Map<String, Value>) -> Vec<Stri
     twice
 }
 
+/// More than any configuration has.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = fs::File::open(path)?.take(MAX_FILE_BYTES + 1);
+    file.read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    Ok(text)
+}
+
 /// Tells whether the files at `paths`, those in directories included, are still the same: their names and what they hold, or
 /// that they cannot be read. Variables and the files that settings name are not part of it.
 pub fn fingerprint_of_files(paths: &[PathBuf]) -> Fingerprint {
@@ -259,8 +278,8 @@ pub fn fingerprint_of_files(paths: &[PathBuf]) -> Fingerprint {
         let files = expand(path).unwrap_or_else(|_| vec![path.clone()]);
         for file in files {
             add(file.as_os_str().as_encoded_bytes());
-            match fs::read(&file) {
-                Ok(contents) => add(&contents),
+            match read_text(&file) {
+                Ok(text) => add(text.as_bytes()),
                 Err(error) => add(error.to_string().as_bytes()),
             }
         }
@@ -294,5 +313,19 @@ mod tests {
         // Neither what is no part of a configuration nor the same contents again make a difference.
         assert_eq!(write("c.md", "1"), seen[4]);
         assert_eq!(write("a.toml", "2"), seen[4]);
+    }
+
+    #[test]
+    fn what_never_ends_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = dir.path().join("device.toml");
+        std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
+        assert!(expand(dir.path()).unwrap_err().contains("no regular file"));
+        assert!(
+            read_text(&device)
+                .unwrap_err()
+                .to_string()
+                .contains("16 MiB")
+        );
     }
 }
