@@ -1,5 +1,6 @@
 //! What the command line says of itself to a shell and to `man`.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -25,6 +26,7 @@ pub(crate) fn write(directory: Option<&Path>) -> anyhow::Result<()> {
         io::stdout().write_all(&page)?;
         return Ok(());
     };
-    clap_mangen::generate_to(Cli::command(), directory)
+    fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
         .with_context(|| format!("cannot write to {}", directory.display()))
 }
