@@ -79,7 +79,7 @@ auth = {{ strategy = "basic", username = "appcues", password = "swordfish" }}"#
             ),
             (
                 "a signature in two words",
-                with(&genuine.replacen('a', " ", 1), &now),
+                with(&format!("{} {}", &genuine[..31], &genuine[32..]), &now),
                 signature_malformed,
             ),
             (
