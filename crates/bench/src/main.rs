@@ -1,0 +1,3 @@
+//! Measures Landfall; `cargo xtask bench` builds and runs it.
+
+fn main() {}
