@@ -31,15 +31,8 @@ struct Arguments {
 enum XtaskCommand {
     /// Install what the tests need, then check format, lints and documentation, run all tests, and fuzz for seconds
     Test,
-    /// Measure the release binary: events a second, CPU an event, answer times
-    Bench {
-        /// How many connections send at the same time; one measurement each
-        #[arg(long, value_delimiter = ',', default_value = "1,64,512")]
-        connections: Vec<usize>,
-        /// How long each measurement sends at most
-        #[arg(long, default_value_t = 5)]
-        seconds: u64,
-    },
+    #[command(about = bench::ABOUT, after_help = bench::EXAMPLES)]
+    Bench(bench::Arguments),
     /// Look for inputs from outside that break what reads them, with libFuzzer
     Fuzz {
         /// A target of fuzz/fuzz_targets; all of them, one after the other, without it
@@ -90,10 +83,7 @@ enum ServicesCommand {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         XtaskCommand::Test => test::run_all(),
-        XtaskCommand::Bench {
-            connections,
-            seconds,
-        } => bench::run_all(&connections, Duration::from_secs(seconds)),
+        XtaskCommand::Bench(arguments) => bench::measure(&arguments),
         XtaskCommand::Fuzz { target, seconds } => {
             fuzz::run_long(target.as_deref(), Duration::from_secs(seconds))
         }

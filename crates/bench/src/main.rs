@@ -1,3 +1,7 @@
 //! Measures Landfall; `cargo xtask bench` builds and runs it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    landfall_bench::main()
+}

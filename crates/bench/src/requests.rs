@@ -50,32 +50,46 @@ impl Requests {
         secret: &Secret,
         seed: u64,
     ) -> Self {
-        let mut requests: Vec<_> = bodies
-            .into_iter()
-            .filter_map(|body| Request::new(path, body))
-            .collect();
-        let mut ids = Random::new(seed);
-        for request in &mut requests {
-            request.stamp(secret, &mut ids);
-        }
-        Self {
+        let requests = bodies.into_iter();
+        let mut new = Self {
             secret: secret.clone(),
-            requests,
-            ids,
+            requests: requests
+                .filter_map(|body| Request::new(path, body))
+                .collect(),
+            ids: Random::new(seed),
             taken: 0,
             stamped: Instant::now(),
-        }
+        };
+        new.renew();
+        new
     }
 
-    /// The bytes of the next request.
-    pub fn take(&mut self) -> &[u8] {
+    /// Begins a first round again, with other ids.
+    pub fn renew(&mut self) {
+        for request in &mut self.requests {
+            request.stamp(&self.secret, &mut self.ids);
+        }
+        (self.taken, self.stamped) = (0, Instant::now());
+    }
+
+    /// The bytes of the next request, and how many of them are its body.
+    pub fn take(&mut self) -> (&[u8], usize) {
         let count = self.requests.len();
         let request = &mut self.requests[self.taken % count];
         if self.taken >= count || self.stamped.elapsed() > FRESH {
             request.stamp(&self.secret, &mut self.ids);
         }
         self.taken += 1;
-        &request.bytes
+        (&request.bytes, request.bytes.len() - request.body)
+    }
+
+    /// The next body alone, for those who need no signature.
+    pub fn take_body(&mut self) -> &[u8] {
+        let count = self.requests.len();
+        let request = &mut self.requests[self.taken % count];
+        request.identify(&mut self.ids);
+        self.taken += 1;
+        &request.bytes[request.body..]
     }
 }
 
@@ -109,8 +123,12 @@ impl Request {
         })
     }
 
-    fn stamp(&mut self, secret: &Secret, ids: &mut Random) {
+    fn identify(&mut self, ids: &mut Random) {
         self.bytes[self.id.clone()].copy_from_slice(ids.uuid().as_bytes());
+    }
+
+    fn stamp(&mut self, secret: &Secret, ids: &mut Random) {
+        self.identify(ids);
         let timestamp = format!("{:013}", Timestamp::now().as_millis());
         self.bytes[self.timestamp.clone()].copy_from_slice(timestamp.as_bytes());
         let signature = sign(secret, &timestamp, &self.bytes[self.body..]);
@@ -134,7 +152,7 @@ mod tests {
         let mut requests = Requests::new(bodies.iter().map(String::as_str), "/", &secret, 1);
         let mut ids = HashSet::new();
         for _ in 0..2 * bodies.len() {
-            let text = String::from_utf8(requests.take().to_vec()).unwrap();
+            let text = String::from_utf8(requests.take().0.to_vec()).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             let header = |name: &str| {
                 let mut lines = head.lines().filter_map(|line| line.split_once(": "));
