@@ -1,4 +1,4 @@
-//! What operators rely on: metrics and their page, alerts, dashboard and guide, `landfall doctor`, upgrades.
+//! What operators rely on: logs, metrics and their page, alerts, dashboard and guide, `landfall doctor`, upgrades.
 
 #![expect(
     clippy::expect_used,
@@ -12,6 +12,8 @@ mod lake;
 mod alerts;
 #[path = "operations/doctor.rs"]
 mod doctor;
+#[path = "operations/logs.rs"]
+mod logs;
 #[path = "operations/metrics.rs"]
 mod metrics;
 #[path = "operations/upgrade.rs"]

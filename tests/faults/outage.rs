@@ -20,7 +20,7 @@ fn events_are_accepted_while_the_lake_is_away_and_land_by_themselves_when_it_is_
         let part = ids(part, 30);
         accept_all(&instance, &part);
         accepted.extend(part);
-        wait_for_failures(&mut instance, 1);
+        wait_for_failure(&mut instance);
     }
     assert_eq!(unready(&instance), Vec::<String>::new());
     outage.end();
@@ -39,7 +39,7 @@ fn the_lake_may_go_away_again_and_again() {
         let part = ids(&round.to_string(), 20);
         accept_all(&instance, &part);
         accepted.extend(part);
-        wait_for_failures(&mut instance, round + 1);
+        wait_for_failure(&mut instance);
         outage.end();
         // The next outage may begin in the middle of landing this round.
         wait_until_landed(&mut instance, accepted.len() - 13);
@@ -55,7 +55,7 @@ fn a_process_that_was_killed_while_the_lake_was_away_lands_everything_after_its_
     let mut instance = landfall.start(&config);
     let outage = Outage::of(&lake_of(instance.dir()));
     accept_all(&instance, &accepted);
-    wait_for_failures(&mut instance, 1);
+    wait_for_failure(&mut instance);
     accepted.extend(ids("behind the plan", 30));
     accept_all(&instance, &accepted[30..]);
     let landfall = instance.kill();
@@ -78,7 +78,7 @@ fn a_process_that_is_killed_when_the_lake_is_just_back_lands_everything_after_it
     let mut instance = landfall.start(&config);
     let outage = Outage::of(&lake_of(instance.dir()));
     accept_all(&instance, &accepted);
-    wait_for_failures(&mut instance, 1);
+    wait_for_failure(&mut instance);
     outage.end();
     // One batch of eight is there: the process dies among the others.
     wait_until_landed(&mut instance, 1);
@@ -88,10 +88,11 @@ fn a_process_that_is_killed_when_the_lake_is_just_back_lands_everything_after_it
     assert_landed_once(&stop_in_order(instance), &accepted);
 }
 
-/// Waits until landing has failed in `count` outages of this process. Each is told at least once.
-fn wait_for_failures(instance: &mut Instance, count: usize) {
-    instance.wait_until("the landing fails", |instance| {
-        let stderr = instance.stderr();
-        stderr.matches("cannot upload a batch").count() >= count
-    });
+/// Waits until landing fails once more.
+fn wait_for_failure(instance: &mut Instance) {
+    let failures = |instance: &Instance| {
+        instance.metric_with("component_errors_total", "error_type=\"landing_failed\"")
+    };
+    let before = failures(instance);
+    instance.wait_until("the landing fails", |instance| failures(instance) > before);
 }

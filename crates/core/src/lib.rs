@@ -30,6 +30,7 @@ mod component;
 mod delivery;
 mod event;
 mod kill_point;
+mod log;
 mod secret;
 mod setting;
 mod shutdown;
@@ -45,6 +46,9 @@ pub use component::{
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use event::{Event, Position, Timestamp};
 pub use kill_point::kill_point;
+pub use log::Seldom;
+#[doc(hidden)]
+pub use log::logged_labels;
 pub use secret::{Secret, secrets, secrets_schema};
 pub use setting::{lenient, lenient_option, string_map, string_map_schema, too_long};
 pub use shutdown::{Shutdown, ShutdownTrigger};

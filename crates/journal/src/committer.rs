@@ -1,6 +1,6 @@
 use std::{io, mem, sync::Arc, thread, time::Instant};
 
-use landfall_core::kill_point;
+use landfall_core::{kill_point, log};
 use tokio::sync::SetOnce;
 
 use crate::{
@@ -68,7 +68,14 @@ impl Committer {
             Ok(_) => self.shared.counters.appended(group.records, group.len()),
             Err(error) => {
                 // At this level only: each caller is told, and on a full disk this comes with every group.
-                tracing::debug!(%error, records = group.records, "records could not be journaled");
+                let labels = self.shared.options.seldom.labels();
+                log!(
+                    labels,
+                    debug,
+                    %error,
+                    records = group.records,
+                    "records could not be journaled"
+                );
                 self.shared.release(group.len());
             }
         }

@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use landfall_core::kill_point;
+use landfall_core::{Seldom, kill_point, log};
 
 use crate::{
     Position,
@@ -103,6 +103,7 @@ impl Cursors {
     pub(crate) fn open<'a>(
         disk: &dyn Disk,
         names: impl Iterator<Item = &'a str>,
+        seldom: &Seldom,
     ) -> io::Result<Self> {
         let cursors = Self::default();
         for name in names {
@@ -113,7 +114,9 @@ impl Cursors {
                     cursors.insert(&mut cursors.files(), name, cursor);
                 }
                 None => {
-                    tracing::error!(
+                    log!(
+                        seldom.labels(),
+                        error,
                         name,
                         "the cursor is damaged: its reader starts again at the oldest record"
                     );

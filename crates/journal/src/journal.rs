@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use landfall_core::log_seldom;
 use tokio::sync::{Notify, SetOnce, watch};
 
 use crate::{
@@ -298,12 +299,28 @@ impl Shared {
             return;
         }
         self.counters.damaged(damage);
-        tracing::warn!(position = %damage.position, bytes = damage.len, kind = ?damage.kind, "the journal is damaged");
+        let seldom = &self.options.seldom;
+        log_seldom!(
+            seldom,
+            "damage",
+            warn,
+            position = %damage.position,
+            bytes = damage.len,
+            kind = ?damage.kind,
+            "the journal is damaged"
+        );
         let kept = walk
             .damaged_bytes(damage)
             .and_then(|bytes| self.set_aside(damage.position, &bytes));
         if let Err(error) = kept {
-            tracing::warn!(position = %damage.position, %error, "the damaged bytes could not be set aside");
+            log_seldom!(
+                seldom,
+                "set_aside",
+                warn,
+                position = %damage.position,
+                %error,
+                "the damaged bytes could not be set aside"
+            );
         }
     }
 
@@ -341,7 +358,15 @@ impl Shared {
         for base in self.segments.behind(slowest.map_or(0, Position::get)) {
             match self.disk.remove(&segment_name(base)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(base, %error, "a segment could not be deleted");
+                    let seldom = &self.options.seldom;
+                    log_seldom!(
+                        seldom,
+                        "delete",
+                        warn,
+                        base,
+                        %error,
+                        "a segment could not be deleted"
+                    );
                 }
                 _ => self.segments.remove(base),
             }

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
+use landfall_core::{Seldom, log};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -53,11 +54,11 @@ pub(crate) fn open(
         .iter()
         .filter_map(|(name, len)| Some((segment_base(name)?, *len)));
     let segments = Arc::new(Segments::new(segments));
-    let identity = identify(&*disk, &files)?;
+    let identity = identify(&*disk, &files, &options.seldom)?;
     let names = files
         .iter()
         .filter_map(|(name, _)| name.strip_suffix(CURSOR));
-    let cursors = Cursors::open(&*disk, names)?;
+    let cursors = Cursors::open(&*disk, names, &options.seldom)?;
     let reserve = files
         .iter()
         .find(|(name, _)| name == Reserve::NAME)
@@ -72,6 +73,7 @@ pub(crate) fn open(
             options.reserve_bytes,
             options.reserve_retry,
             reserve,
+            options.seldom.clone(),
         ),
         pending: Pending::new(options.max_pending_bytes),
         max_bytes: AtomicU64::new(options.max_bytes),
@@ -93,7 +95,11 @@ pub(crate) fn open(
 }
 
 /// The identity of a journal: its own file, any segment's header, or, for a new journal, a new one.
-fn identify(disk: &dyn Disk, files: &[(String, u64)]) -> Result<Identity, OpenError> {
+fn identify(
+    disk: &dyn Disk,
+    files: &[(String, u64)],
+    seldom: &Seldom,
+) -> Result<Identity, OpenError> {
     let known = Identity::load(disk)?;
     if let Err(unreadable) = &known {
         unreadable.refuse_newer()?;
@@ -114,7 +120,11 @@ fn identify(disk: &dyn Disk, files: &[(String, u64)]) -> Result<Identity, OpenEr
                 ));
             }
             (Ok(header), Err(_)) => {
-                tracing::warn!("the journal's identity was damaged and is restored from a segment");
+                log!(
+                    seldom.labels(),
+                    warn,
+                    "the journal's identity was damaged and is restored from a segment"
+                );
                 header.identity.store(disk)?;
                 return Ok(header.identity);
             }
@@ -160,7 +170,8 @@ fn begin_life(shared: &Shared, end: u64) -> u64 {
         .with(|| disk::replace(disk, "", LIFE, &life(base)));
     if let Err(error) = noted {
         // It only matters if the disk then also loses the segments of this life.
-        tracing::warn!(%error, "cannot note where the journal goes on");
+        let labels = shared.options.seldom.labels();
+        log!(labels, warn, %error, "cannot note where the journal goes on");
     }
     base
 }

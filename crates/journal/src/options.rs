@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use landfall_core::Seldom;
+
 use crate::segment::{HEADER, record_len};
 
 /// Limits of a journal. They can change from one opening to the next.
@@ -24,6 +26,8 @@ pub struct Options {
     pub reserve_retry: Duration,
     /// Told how long each fsync took. Default: nobody.
     pub on_sync: OnSync,
+    /// Whose journal it is, as its lines in the log say. Default: nobody's.
+    pub seldom: Seldom,
 }
 
 /// What is called after each fsync, by the thread that all appends wait for: it must not block.
@@ -63,6 +67,7 @@ impl Default for Options {
             reserve_bytes: 16 << 20,
             reserve_retry: Duration::from_millis(100),
             on_sync: OnSync::default(),
+            seldom: Seldom::default(),
         }
     }
 }

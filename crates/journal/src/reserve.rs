@@ -4,6 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use landfall_core::{Seldom, log_seldom};
+
 use crate::{disk::Disk, error::is_full};
 
 const CHUNK: usize = 1 << 20;
@@ -17,6 +19,7 @@ pub(crate) struct Reserve {
     disk: Arc<dyn Disk>,
     len: u64,
     retry: Duration,
+    seldom: Seldom,
     state: Mutex<State>,
 }
 
@@ -29,7 +32,13 @@ struct State {
 impl Reserve {
     pub(crate) const NAME: &str = "reserve";
 
-    pub(crate) fn new(disk: Arc<dyn Disk>, len: u64, retry: Duration, found: Option<u64>) -> Self {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        len: u64,
+        retry: Duration,
+        found: Option<u64>,
+        seldom: Seldom,
+    ) -> Self {
         let held = found == Some(len);
         if found.is_some() && !held {
             let _ = disk.remove(Self::NAME);
@@ -38,6 +47,7 @@ impl Reserve {
             disk,
             len,
             retry,
+            seldom,
             state: Mutex::new(State {
                 held: held || len == 0,
                 tried: None,
@@ -67,7 +77,12 @@ impl Reserve {
             Err(error) if is_full(&error) && self.len > 0 => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 if state.held {
-                    tracing::warn!("the disk is full: giving up the journal's reserve to go on");
+                    log_seldom!(
+                        &self.seldom,
+                        "reserve",
+                        warn,
+                        "the disk is full: giving up the journal's reserve to go on"
+                    );
                     self.disk.remove(Self::NAME)?;
                     state.held = false;
                 }

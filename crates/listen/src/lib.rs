@@ -18,6 +18,7 @@ mod networks;
 mod refusals;
 mod slots;
 mod tls;
+mod trace;
 mod watch;
 
 #[cfg(feature = "server")]
@@ -29,6 +30,7 @@ pub use networks::{is_everywhere, networks};
 pub use refusals::Refusals;
 pub use slots::{Slot, Slots, Working};
 pub use tls::Tls;
+pub use trace::trace_id;
 pub use watch::{Contents, Watched};
 
 #[cfg(feature = "server")]

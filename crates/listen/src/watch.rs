@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use landfall_core::{BuildError, Labels, Secret};
+use landfall_core::{BuildError, Labels, Secret, log};
 
 use crate::refusals::count_error;
 
@@ -118,7 +118,7 @@ impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
                 Ok(value) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
                     self.used = now;
-                    tracing::info!(files = ?self.files, "changed files are in use");
+                    log!(&self.labels, info, files = ?self.files, "changed files are in use");
                 }
                 Err(error) => problem = Some(error),
             }
@@ -129,9 +129,14 @@ impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
         match &problem {
             Some(problem) => {
                 count_error(&self.labels, "file_not_usable");
-                tracing::error!(problem, "the last good contents stay in use");
+                log!(
+                    &self.labels,
+                    error,
+                    problem,
+                    "the last good contents stay in use"
+                );
             }
-            None => tracing::info!(files = ?self.files, "the files can be used again"),
+            None => log!(&self.labels, info, files = ?self.files, "the files can be used again"),
         }
         self.said = problem;
     }

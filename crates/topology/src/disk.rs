@@ -14,7 +14,7 @@ use futures::stream::FuturesOrdered;
 use futures::{FutureExt as _, StreamExt as _};
 use landfall_core::{
     Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Labels, Outcome, Position, Refusal,
-    Shutdown, StateStore, Timestamp,
+    Seldom, Shutdown, StateStore, Timestamp, log_seldom,
 };
 use landfall_journal::{AppendError, Journal, OnSync, Options, Reader, Record};
 use metrics::histogram;
@@ -45,6 +45,7 @@ pub(crate) struct DiskBuffer {
     /// Whether deliveries wait for room. It may change while the buffer is in use.
     waits: Arc<AtomicBool>,
     waiting: Waiting,
+    seldom: Seldom,
 }
 
 impl DiskBuffer {
@@ -54,8 +55,10 @@ impl DiskBuffer {
         labels: &Labels,
     ) -> Result<Self, String> {
         let fsync_time = histogram!("landfall_journal_fsync_seconds", labels);
+        let seldom = Seldom::new(labels.clone());
         let options = Options {
             on_sync: OnSync::new(move |took| fsync_time.record(took)),
+            seldom: seldom.clone(),
             max_bytes: config.max_size,
             ..Options::default()
         };
@@ -70,6 +73,7 @@ impl DiskBuffer {
             waiting: Waiting::count(directory, backlog),
             journal,
             waits: Arc::default(),
+            seldom,
         };
         buffer.adjust(config);
         Ok(buffer)
@@ -122,14 +126,20 @@ impl DiskBuffer {
             match self.journal.reader(CURSOR).await {
                 Ok(reader) => break reader,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot read the journal's cursor; trying again");
+                    log_seldom!(
+                        &self.seldom,
+                        "read_cursor",
+                        warn,
+                        %error,
+                        "cannot read the journal's cursor; trying again"
+                    );
                     sleep(REDELIVERY_PAUSE).await;
                 }
             }
         };
-        let waiting = self.waiting.clone();
+        let (waiting, seldom) = (self.waiting.clone(), self.seldom.clone());
         drop(self);
-        read(reader, out, stop, &waiting).await
+        read(reader, out, stop, &waiting, &seldom).await
     }
 }
 
@@ -186,10 +196,12 @@ impl Writer {
             return Refusal::TooLarge;
         }
         self.readiness.refused(&self.id, error);
-        match error {
-            AppendError::Full => Refusal::Full,
-            _ => Refusal::Failed,
-        }
+        let (refusal, kind) = match error {
+            AppendError::Full => (Refusal::Full, "full"),
+            _ => (Refusal::Failed, "not_journaled"),
+        };
+        log_seldom!(&self.buffer.seldom, kind, warn, %error, "events are refused");
+        refusal
     }
 }
 
@@ -198,6 +210,7 @@ async fn read(
     out: DeliverySender,
     mut stop: Shutdown,
     waiting: &Waiting,
+    seldom: &Seldom,
 ) -> Result<(), String> {
     let mut out = Some(out);
     // Whether what an earlier run had left has been delivered.
@@ -213,7 +226,13 @@ async fn read(
                 if let Some(end) = durable
                     && let Err(error) = reader.commit(end).await
                 {
-                    tracing::warn!(%error, "cannot move the journal's cursor; it moves with the next batch");
+                    log_seldom!(
+                        seldom,
+                        "move_cursor",
+                        warn,
+                        %error,
+                        "cannot move the journal's cursor; it moves with the next batch"
+                    );
                 }
                 if let Some(start) = refused {
                     if out.as_ref().is_none_or(DeliverySender::is_closed) {
@@ -229,7 +248,13 @@ async fn read(
                 let records = match records {
                     Ok(records) => records,
                     Err(error) => {
-                        tracing::warn!(%error, "cannot read the journal; trying again");
+                        log_seldom!(
+                            seldom,
+                            "read",
+                            warn,
+                            %error,
+                            "cannot read the journal; trying again"
+                        );
                         sleep(REDELIVERY_PAUSE).await;
                         continue;
                     }

@@ -150,14 +150,7 @@ impl Readiness {
     /// The journal of sink `id` refused a delivery.
     pub(crate) fn refused(&self, id: &str, error: &dyn Display) {
         if let Some(sink) = self.state().sinks.get_mut(id) {
-            let error = error.to_string();
-            let shown = |(since, text): &(Instant, String)| {
-                since.elapsed() < REFUSAL_SHOWS && *text == error
-            };
-            if !sink.refused.as_ref().is_some_and(shown) {
-                tracing::warn!(sink = id, error, "events are refused");
-                sink.refused = Some((Instant::now(), error));
-            }
+            sink.refused = Some((Instant::now(), error.to_string()));
         }
     }
 

@@ -11,8 +11,8 @@ use futures::future::join_all;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use landfall_core::{
-    Delivery, DeliverySender, Listeners, Resource, Shutdown, ShutdownTrigger, Transform,
-    delivery_channel, labels,
+    Delivery, DeliverySender, Labels, Listeners, Resource, Shutdown, ShutdownTrigger, Transform,
+    delivery_channel, labels, log,
 };
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -59,6 +59,7 @@ struct RunningSource {
 }
 
 struct RunningSink {
+    labels: Labels,
     input: DeliverySender,
     buffer: Option<DiskBuffer>,
     /// Ends what comes out of the disk buffer.
@@ -75,6 +76,7 @@ type Ended = Result<(), RunError>;
 #[derive(Debug, thiserror::Error)]
 #[error("{component} ended: {reason}")]
 pub struct RunError {
+    labels: Box<Labels>,
     component: String,
     reason: String,
 }
@@ -170,7 +172,11 @@ impl Running {
     pub(crate) async fn replace(&mut self, config: Config, built: Built) {
         let (mut replaced, mut starting) = (Vec::new(), Vec::new());
         for (id, sink) in built.sinks {
-            tracing::info!("sinks.{id} is started with the new configuration");
+            log!(
+                &sink.labels,
+                info,
+                "sinks.{id} is started with the new configuration"
+            );
             let old = self.sinks.remove(&id);
             // What waits for the disk buffer goes on doing so.
             let input = old.as_ref().filter(|old| old.buffer.is_some());
@@ -182,7 +188,11 @@ impl Running {
             .sinks
             .extract_if(.., |id, _| !config.sinks.contains_key(id));
         for (id, sink) in removed {
-            tracing::info!("sinks.{id} is no longer configured; it lands what it holds and ends");
+            log!(
+                &sink.labels,
+                info,
+                "sinks.{id} is no longer configured; it lands what it holds and ends"
+            );
             self.leaving.push(sink.stop);
         }
         for (id, outer) in &config.sinks {
@@ -198,7 +208,11 @@ impl Running {
             }
         }
         for (id, source) in built.sources {
-            tracing::info!("sources.{id} is started with the new configuration");
+            log!(
+                &source.labels,
+                info,
+                "sources.{id} is started with the new configuration"
+            );
             let old = self.sources.remove(&id);
             let branches = match &old {
                 Some(old) => old.branches.clone(),
@@ -277,7 +291,7 @@ impl Running {
         let component = format!("sources.{id}");
         self.receiving.spawn(async move {
             let result = source.run(sender, stopped.clone()).await;
-            ended(component, result, stopped.is_triggered())
+            ended(labels, component, result, stopped.is_triggered())
         });
         self.sources.insert(id, RunningSource { stop, branches });
     }
@@ -300,7 +314,9 @@ impl Running {
         let begun = begun.map(drop).shared();
         let (alive, gone) = mpsc::channel(1);
         let (stop, stopped) = Shutdown::new();
-        let watched = self.readiness.watch(&id, labels, health, buffer.clone());
+        let watched = self
+            .readiness
+            .watch(&id, labels.clone(), health, buffer.clone());
 
         let (input, deliveries) = match &buffer {
             None => {
@@ -318,25 +334,32 @@ impl Running {
                 });
                 let (out, deliveries) = delivery_channel(DELIVERIES_AHEAD);
                 let (buffer, component) = (buffer.clone(), format!("sinks.{id}.buffer"));
+                let labels = labels.clone();
                 let (begun, alive) = (begun.clone(), alive.clone());
                 self.landing.spawn(async move {
                     begun.await;
                     let result = buffer.read(out, stopped).await;
                     drop(alive);
-                    result.map_err(|reason| RunError { component, reason })
+                    result.map_err(|reason| RunError {
+                        labels: labels.into(),
+                        component,
+                        reason,
+                    })
                 });
                 (input, deliveries.boxed())
             }
         };
         let component = format!("sinks.{id}");
+        let of_task = labels.clone();
         let task = self.landing.spawn(async move {
             begun.await;
             let (deliveries, at_end) = noting_its_end(deliveries);
             let result = sink.run(deliveries).await;
             drop((watched, alive));
-            ended(component, result, at_end.load(Relaxed))
+            ended(of_task, component, result, at_end.load(Relaxed))
         });
         let sink = RunningSink {
+            labels,
             input,
             buffer,
             stop,
@@ -409,6 +432,7 @@ impl RunningSink {
             stop,
             task,
             mut gone,
+            ..
         } = self;
         stop.trigger();
         drop((input, buffer));
@@ -431,15 +455,24 @@ fn noting_its_end(
 }
 
 /// How a component ended, which is as it should be if it was `asked` to.
-fn ended(component: String, result: Result<(), impl ToString>, asked: bool) -> Ended {
+fn ended(
+    labels: Labels,
+    component: String,
+    result: Result<(), impl ToString>,
+    asked: bool,
+) -> Ended {
     let reason = match result {
         Ok(()) if asked => return Ok(()),
         Ok(()) => "it was not asked to".to_owned(),
         Err(error) => error.to_string(),
     };
-    let error = RunError { component, reason };
+    let error = RunError {
+        labels: labels.into(),
+        component,
+        reason,
+    };
     if asked {
-        tracing::error!("{error}");
+        log!(&error.labels, error, "{error}");
         return Ok(());
     }
     Err(error)
@@ -451,6 +484,7 @@ fn flatten(ended: Result<Ended, JoinError>) -> Ended {
         // It was given up.
         Err(error) if error.is_cancelled() => Ok(()),
         Err(panic) => Err(RunError {
+            labels: Box::default(),
             component: "a component".to_owned(),
             reason: panic.to_string(),
         }),
@@ -459,7 +493,7 @@ fn flatten(ended: Result<Ended, JoinError>) -> Ended {
 
 fn log_failure(ended: Result<Ended, JoinError>) {
     if let Err(error) = flatten(ended) {
-        tracing::error!("{error}");
+        log!(&error.labels, error, "{error}");
     }
 }
 

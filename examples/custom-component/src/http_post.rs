@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use landfall_core::{
-    BuildError, Component, Delivery, Event, Health, Secret, Sink, SinkConfig, SinkContext,
-    SinkError, lenient, too_long,
+    BuildError, Component, Delivery, Event, Health, Secret, Seldom, Sink, SinkConfig, SinkContext,
+    SinkError, lenient, log_seldom, too_long,
 };
 use metrics::counter;
 use reqwest::redirect::Policy;
@@ -104,7 +104,7 @@ impl SinkConfig for HttpPostConfig {
             url: self.url().map_err(BuildError)?,
             client: self.client()?,
             config: self.clone(),
-            id: context.id,
+            seldom: Seldom::new(context.labels()),
             home_id: context.home_id,
             health: context.health,
         }))
@@ -124,7 +124,7 @@ struct HttpPost {
     url: Url,
     client: Client,
     config: HttpPostConfig,
-    id: String,
+    seldom: Seldom,
     home_id: String,
     health: Health,
 }
@@ -171,18 +171,24 @@ impl HttpPost {
             return Ok(());
         }
         let lines = Bytes::from(lines);
-        let label = [("component_id", self.id.clone())];
         let mut pause = FIRST_PAUSE;
         while let Err(problem) = self.post(lines.clone()).await {
-            tracing::warn!(sink = self.id, problem, "cannot post events; trying again");
-            counter!("component_errors_total", &label).increment(1);
+            log_seldom!(
+                &self.seldom,
+                "post",
+                warn,
+                problem,
+                "cannot post events; trying again"
+            );
+            counter!("component_errors_total", self.seldom.labels()).increment(1);
             // Shown by `/ready` until it is over.
             self.health.report(Some(problem));
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         self.health.report(None);
-        counter!("component_sent_events_total", &label).increment(event_count(batch) as u64);
+        counter!("component_sent_events_total", self.seldom.labels())
+            .increment(event_count(batch) as u64);
         Ok(())
     }
 

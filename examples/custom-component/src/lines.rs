@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use landfall_core::{
-    Ack, BuildError, Component, Delivery, DeliverySender, Event, Outcome, Resource, Shutdown,
-    Source, SourceConfig, SourceContext, SourceError, Timestamp, lenient,
+    Ack, BuildError, Component, Delivery, DeliverySender, Event, Outcome, Resource, Seldom,
+    Shutdown, Source, SourceConfig, SourceContext, SourceError, Timestamp, lenient, log_seldom,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -71,6 +71,7 @@ impl SourceConfig for LinesConfig {
         Ok(Box::new(Lines {
             listener,
             config: self.clone(),
+            seldom: Seldom::new(context.labels()),
         }))
     }
 }
@@ -78,6 +79,7 @@ impl SourceConfig for LinesConfig {
 struct Lines {
     listener: BoundListener,
     config: LinesConfig,
+    seldom: Seldom,
 }
 
 #[async_trait]
@@ -109,14 +111,14 @@ impl Source for Lines {
                         max_line_bytes: self.config.max_line_bytes,
                     };
                     connections.spawn(async move {
-                        let ended = connection.serve().await;
-                        tracing::debug!(?ended, "a connection ended");
+                        // How it ends is the client's affair.
+                        let _ = connection.serve().await;
                         drop(permit);
                     });
                 }
                 // Of one connection, or there are no file descriptors left: then those that end free some.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    log_seldom!(&self.seldom, "accept", warn, %error, "cannot accept a connection");
                     connections.join_next().await;
                 }
             }

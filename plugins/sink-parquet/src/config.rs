@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use landfall_core::{
-    BuildError, Component, Resource, Sink, SinkConfig, SinkContext, lenient, lenient_option,
+    BuildError, Component, Resource, Sink, SinkConfig, SinkContext, lenient, lenient_option, log,
     string_map, string_map_schema, too_long,
 };
 use schemars::JsonSchema;
@@ -167,7 +167,7 @@ impl SinkConfig for ParquetConfig {
                 .await
                 .or_else(|error| match &context.state {
                     Some(_) if error.can_pass => {
-                        tracing::error!("{}; {KEPT}", error.problem);
+                        log!(&context.labels(), error, "{}; {KEPT}", error.problem);
                         Ok(())
                     }
                     _ => Err(BuildError(error.problem)),

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use landfall_appcues::AppcuesEvent;
-use landfall_core::Timestamp;
+use landfall_core::{Seldom, Timestamp, log_seldom};
 use sha2::{Digest, Sha256};
 
 /// The window is kept in this many generations; the oldest is dropped as a whole once it is past the window.
@@ -127,6 +127,7 @@ pub(crate) struct Index {
     generations: VecDeque<Generation>,
     window: Duration,
     max_ids: usize,
+    seldom: Seldom,
 }
 
 #[derive(Debug)]
@@ -138,11 +139,12 @@ struct Generation {
 
 impl Index {
     /// An empty index. A `window` of zero turns it off: every key is new.
-    pub(crate) fn new(window: Duration, max_ids: usize) -> Self {
+    pub(crate) fn new(window: Duration, max_ids: usize, seldom: Seldom) -> Self {
         Self {
             generations: VecDeque::new(),
             window,
             max_ids,
+            seldom,
         }
     }
 
@@ -228,7 +230,10 @@ impl Index {
                 .sum()
         };
         while !self.generations.is_empty() && held(&self.generations) + share > self.max_ids {
-            tracing::warn!(
+            log_seldom!(
+                &self.seldom,
+                "max_ids",
+                warn,
                 max_ids = self.max_ids,
                 "more events within the window than deduplicate.max_ids: the oldest are forgotten early"
             );
@@ -269,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_same_bytes_are_a_duplicate_and_the_same_id_with_other_bytes_is_not() {
-        let mut index = Index::new(DAY, 1000);
+        let mut index = Index::new(DAY, 1000, Seldom::default());
         assert_eq!(index.insert(key(1, 1), at(0)), Seen::Never);
         assert_eq!(index.insert(key(1, 1), at(0)), Seen::Duplicate);
         assert_eq!(index.insert(key(1, 2), at(0)), Seen::SameId);
@@ -278,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_key_is_new_again() {
-        let mut index = Index::new(DAY, 1000);
+        let mut index = Index::new(DAY, 1000, Seldom::default());
         index.insert(key(1, 1), at(0));
         index.insert(key(1, 2), at(0));
         index.forget([key(1, 1)]);
@@ -288,14 +293,14 @@ mod tests {
 
     #[test]
     fn restored_keys_are_known() {
-        let mut index = Index::new(DAY, 1000);
+        let mut index = Index::new(DAY, 1000, Seldom::default());
         index.restore([key(2, 2)], (at(-30 * HOUR), at(-20 * HOUR)));
         assert_eq!(index.insert(key(2, 2), at(0)), Seen::Duplicate);
     }
 
     #[test]
     fn a_window_of_zero_knows_nothing() {
-        let mut index = Index::new(Duration::ZERO, 1000);
+        let mut index = Index::new(Duration::ZERO, 1000, Seldom::default());
         index.insert(key(1, 1), at(0));
         assert_eq!(index.insert(key(1, 1), at(0)), Seen::Never);
     }
@@ -303,7 +308,7 @@ mod tests {
     #[test]
     fn keys_expire_once_both_clocks_are_past_the_window() {
         let window = Duration::from_millis(1);
-        let mut index = Index::new(window, 1000);
+        let mut index = Index::new(window, 1000, Seldom::default());
         index.insert(key(1, 1), at(0));
         outlive(window);
         assert_eq!(index.insert(key(1, 1), at(2)), Seen::Never);
@@ -311,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_that_steps_makes_no_duplicate_new() {
-        let mut index = Index::new(DAY, 1000);
+        let mut index = Index::new(DAY, 1000, Seldom::default());
         index.insert(key(1, 1), at(0));
         for step in [30 * HOUR, -30 * HOUR, 20 * 365 * 24 * HOUR] {
             assert_eq!(index.insert(key(1, 1), at(step)), Seen::Duplicate);
@@ -321,7 +326,7 @@ mod tests {
     #[test]
     fn an_event_that_waited_long_in_the_buffer_is_still_a_duplicate() {
         let window = Duration::from_millis(1);
-        let mut index = Index::new(window, 1000);
+        let mut index = Index::new(window, 1000, Seldom::default());
         index.insert(key(1, 1), at(0));
         outlive(window);
         assert_eq!(index.insert(key(1, 1), at(1)), Seen::Duplicate);
@@ -329,7 +334,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_by_forgetting_the_oldest() {
-        let mut index = Index::new(DAY, 800);
+        let mut index = Index::new(DAY, 800, Seldom::default());
         for id in 0..10_000 {
             index.insert(key(id, id), at(0));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use landfall_core::{BuildError, Health, SinkContext, StateStore};
+use landfall_core::{BuildError, Health, Seldom, SinkContext, StateStore, log};
 use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
@@ -37,6 +37,7 @@ pub(crate) struct Lake {
     directory: Option<PathBuf>,
     health: Health,
     metrics: Metrics,
+    seldom: Seldom,
     /// Where uploads in parts are noted while they are under way.
     state: Option<Arc<dyn StateStore>>,
 }
@@ -71,6 +72,7 @@ impl Lake {
             directory: location.directory,
             health: Health::default(),
             metrics: Metrics::default(),
+            seldom: Seldom::default(),
             state: None,
         })
     }
@@ -80,6 +82,7 @@ impl Lake {
         Self {
             health: context.health.clone(),
             metrics: Metrics::of(context),
+            seldom: Seldom::new(context.labels()),
             state: context.state.clone(),
             ..self
         }
@@ -95,6 +98,11 @@ impl Lake {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What its lines in the log go by.
+    pub(crate) fn seldom(&self) -> &Seldom {
+        &self.seldom
     }
 
     /// Writes, reads and deletes a small object, whose name ends with `nonce`: the same each time, so that one that a crash
@@ -118,7 +126,7 @@ impl Lake {
             let mut failed = false;
             while let Err(error) = lake.probe(&nonce).await {
                 if !failed {
-                    tracing::error!("{}; {KEPT}", error.problem);
+                    log!(lake.seldom.labels(), error, "{}; {KEPT}", error.problem);
                 }
                 failed = true;
                 lake.health.report(Some(error.problem));
@@ -155,7 +163,12 @@ impl Lake {
             let create = PutOptions::from(PutMode::Create);
             let again = self.store.put_opts(&path, CONTENT.into(), create).await;
             let conditional = again.is_err();
-            tracing::info!(conditional_puts = conditional, "the store was tried");
+            log!(
+                self.seldom.labels(),
+                info,
+                conditional_puts = conditional,
+                "the store was tried"
+            );
         }
         let read = async { self.store.get(&path).await?.bytes().await }.await;
         let deleted = self.store.delete(&path).await;
@@ -182,6 +195,7 @@ impl Lake {
                     let upload = PartedUpload {
                         store: &**store,
                         state: self.state.as_deref(),
+                        seldom: &self.seldom,
                         path: self.path(name),
                     };
                     upload.run(&content).await
@@ -208,7 +222,7 @@ impl Lake {
     /// Aborts uploads that an earlier run did not come to end, so that their parts take no room.
     pub(crate) async fn abort_leftovers(&self) {
         if let (Some(store), Some(state)) = (&self.multipart, &self.state) {
-            parted::abort_leftovers(&**store, &**state).await;
+            parted::abort_leftovers(&**store, &**state, &self.seldom).await;
         }
     }
 

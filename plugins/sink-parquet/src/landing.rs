@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use backon::{ExponentialBuilder, Retryable};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _};
-use landfall_core::kill_point;
+use landfall_core::{kill_point, log, log_seldom};
 
 use crate::batch::{Closed, Landing, Tally};
 use crate::lake::Lake;
@@ -49,7 +49,13 @@ pub(crate) async fn note_landed(lake: &Lake, plans: &mut Plans, plan: &Plan) {
     persist(lake, "note that a batch has landed", || plans.finish(plan)).await;
     kill_point("landed");
     if let Err(error) = plans.expire(plan).await {
-        tracing::warn!(%error, "cannot remove an old batch plan; it is tried again with the next");
+        log_seldom!(
+            lake.seldom(),
+            "expire_plan",
+            warn,
+            %error,
+            "cannot remove an old batch plan; it is tried again with the next"
+        );
     }
 }
 
@@ -59,7 +65,10 @@ pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_sto
     if result.is_err() {
         let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         if let Err(error) = lake.delete(&names).await {
-            tracing::error!(
+            log_seldom!(
+                lake.seldom(),
+                "take_back",
+                error,
                 error = explain(&error),
                 "a refused batch stands in the lake in part: its events may come twice"
             );
@@ -78,7 +87,9 @@ pub(crate) fn report(lake: &Lake, closed: &Closed, took: Duration) {
     } = closed.tally;
     let (files, bytes) = (closed.files.len(), closed.byte_size());
     if files > 0 {
-        tracing::info!(
+        log!(
+            lake.seldom().labels(),
+            info,
             events,
             quarantined,
             duplicates,
@@ -155,7 +166,11 @@ impl<'a> Upload<'a> {
 }
 
 /// Tries until it succeeds: an accepted event is never given up, whatever the disk or the store says.
-pub(crate) async fn persist<T, E, F>(lake: &Lake, doing: &str, mut attempt: impl FnMut() -> F) -> T
+pub(crate) async fn persist<T, E, F>(
+    lake: &Lake,
+    doing: &'static str,
+    mut attempt: impl FnMut() -> F,
+) -> T
 where
     E: std::error::Error + 'static,
     F: Future<Output = Result<T, E>>,
@@ -169,7 +184,7 @@ where
     loop {
         let warn = |error: &E, wait: Duration| {
             let problem = format!("cannot {doing}: {}", explain(error));
-            tracing::warn!(retry_in = ?wait, "{problem}");
+            log_seldom!(lake.seldom(), doing, warn, retry_in = ?wait, "{problem}");
             lake.metrics().failed(code(error));
             lake.health().report(Some(problem));
             reported.store(true, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use landfall_core::StateStore;
+use landfall_core::{Seldom, StateStore, log_seldom};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{MultipartId, Result};
@@ -28,6 +28,7 @@ pub(crate) struct PartedUpload<'a> {
     pub(crate) store: &'a dyn MultipartStore,
     pub(crate) state: Option<&'a dyn StateStore>,
     pub(crate) path: Path,
+    pub(crate) seldom: &'a Seldom,
 }
 
 /// What is noted of an upload.
@@ -47,7 +48,13 @@ impl PartedUpload<'_> {
         if let Some(state) = self.state
             && let Err(error) = write(state, &note).await
         {
-            tracing::warn!(%error, "cannot note an upload; if it is cut off its parts stay in the store");
+            log_seldom!(
+                self.seldom,
+                "note_upload",
+                warn,
+                %error,
+                "cannot note an upload; if it is cut off its parts stay in the store"
+            );
         }
         let uploaded = self.upload(content, &note.id).await;
         let ended = match &uploaded {
@@ -61,7 +68,7 @@ impl PartedUpload<'_> {
         if let Some(state) = self.state
             && ended
         {
-            forget(state, &note.name()).await;
+            forget(state, &note.name(), self.seldom).await;
         }
         uploaded
     }
@@ -89,23 +96,30 @@ impl Note {
 }
 
 /// Aborts the uploads that are still noted. One that cannot be now is tried again at the next start.
-pub(crate) async fn abort_leftovers(store: &dyn MultipartStore, state: &dyn StateStore) {
+pub(crate) async fn abort_leftovers(
+    store: &dyn MultipartStore,
+    state: &dyn StateStore,
+    seldom: &Seldom,
+) {
     let names = state.list().await.unwrap_or_default();
     for name in names.iter().filter(|name| name.starts_with(NOTE)) {
         let Ok(Some(bytes)) = state.get(name).await else {
             continue;
         };
         let Ok(Note { path, id }) = serde_json::from_slice(&bytes) else {
-            forget(state, name).await;
+            forget(state, name, seldom).await;
             continue;
         };
         let Ok(path) = Path::parse(&path) else {
             continue;
         };
         match store.abort_multipart(&path, &id).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => forget(state, name).await,
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => forget(state, name, seldom).await,
             Err(error) => {
-                tracing::warn!(
+                log_seldom!(
+                    seldom,
+                    "abort_upload",
+                    warn,
                     error = explain(&error),
                     "cannot abort an upload of an earlier run"
                 );
@@ -119,8 +133,14 @@ async fn write(state: &dyn StateStore, note: &Note) -> std::io::Result<()> {
     state.put(&note.name(), Bytes::from(bytes)).await
 }
 
-async fn forget(state: &dyn StateStore, name: &str) {
+async fn forget(state: &dyn StateStore, name: &str, seldom: &Seldom) {
     if let Err(error) = state.remove(name).await {
-        tracing::warn!(%error, "cannot remove the note on an upload that has ended");
+        log_seldom!(
+            seldom,
+            "forget_upload",
+            warn,
+            %error,
+            "cannot remove the note on an upload that has ended"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use landfall_core::{Position, StateStore, Timestamp};
+use landfall_core::{Position, Seldom, StateStore, Timestamp, log_seldom};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -98,6 +98,7 @@ impl Plans {
     pub(crate) async fn load(
         state: Arc<dyn StateStore>,
         window: Duration,
+        seldom: Seldom,
     ) -> io::Result<(Self, Restored)> {
         let mut plans = Self {
             state,
@@ -112,7 +113,10 @@ impl Plans {
             let bytes = plans.state.get(&name).await?.unwrap_or_default();
             plan.content = decode(&bytes);
             if plan.content.is_none() {
-                tracing::error!(
+                log_seldom!(
+                    &seldom,
+                    "damaged_plan",
+                    error,
                     plan = name,
                     "a batch plan is damaged; what it is for stands in its name, but its events can no longer be told \
                      from duplicates"

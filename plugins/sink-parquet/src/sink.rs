@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use landfall_core::{
     Ack, Activity, Delivery, Event, Outcome, Position, Refusal, Sink, SinkContext, SinkError,
-    Timestamp,
+    Timestamp, log, log_seldom,
 };
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
@@ -126,7 +126,7 @@ impl Sink for ParquetSink {
 
 impl Worker {
     async fn resume(sink: ParquetSink) -> Result<Self, SinkError> {
-        let index = Index::new(sink.window, sink.max_ids);
+        let index = Index::new(sink.window, sink.max_ids, sink.lake.seldom().clone());
         let mut worker = Self {
             index: Arc::new(Mutex::new(index)),
             plans: None,
@@ -144,7 +144,8 @@ impl Worker {
         }
         worker.sink.lake.abort_leftovers().await;
         let window = worker.sink.window;
-        let load = move || Plans::load(Arc::clone(&state), window);
+        let seldom = worker.sink.lake.seldom().clone();
+        let load = move || Plans::load(Arc::clone(&state), window, seldom.clone());
         let (mut plans, restored) = persist(&worker.sink.lake, "read the batch plans", load).await;
         let Restored {
             landed,
@@ -153,7 +154,13 @@ impl Worker {
         } = restored;
         worker.landed = landed;
         if let Some(plan) = pending {
-            tracing::info!(span = %plan.span, "finishing a batch that an earlier run had planned");
+            let labels = worker.sink.lake.seldom().labels();
+            log!(
+                labels,
+                info,
+                span = %plan.span,
+                "finishing a batch that an earlier run had planned"
+            );
             let content = plan.content.as_ref();
             let oldest = content.map(|content| content.received.0);
             worker.sink.lake.health().report_oldest(oldest);
@@ -305,7 +312,13 @@ impl Worker {
                 Ok(()) => Outcome::Durable,
                 Err(error) => {
                     lake.metrics().failed(code(&error));
-                    tracing::warn!(error = explain(&error), "the store refused a batch");
+                    log_seldom!(
+                        lake.seldom(),
+                        "refused_batch",
+                        warn,
+                        error = explain(&error),
+                        "the store refused a batch"
+                    );
                     // Its events will be sent again, and must not be taken for duplicates then.
                     self.index().forget(closed.keys());
                     Outcome::Refused(Refusal::Failed)
@@ -362,7 +375,9 @@ impl Pending {
     async fn complete(self, lake: &Lake, closed: &Closed) -> (Plan, Vec<Landing>) {
         let lost: usize = self.expected.iter().flat_map(HashMap::values).sum();
         if lost > 0 {
-            tracing::error!(
+            log!(
+                lake.seldom().labels(),
+                error,
                 span = %self.plan.span,
                 lost,
                 "events of a planned batch cannot be read from the buffer any more"

@@ -7,7 +7,8 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, FuturesUnordered};
 use landfall_core::{
-    Ack, BuildError, Delivery, Event, Refusal, Sink, SinkContext, SinkError, Timestamp,
+    Ack, BuildError, Delivery, Event, Refusal, Seldom, Sink, SinkContext, SinkError, Timestamp,
+    log_seldom,
 };
 use landfall_vector_proto::{EventWrapper, PushEventsRequest, frame};
 use tokio::task::spawn_blocking;
@@ -29,6 +30,7 @@ pub(crate) struct VectorSink {
 struct Sender {
     client: Client,
     request: RequestConfig,
+    seldom: Seldom,
     context: SinkContext,
 }
 
@@ -56,6 +58,7 @@ impl VectorSink {
             sender: Arc::new(Sender {
                 client: Client::new(config)?,
                 request: config.request.clone(),
+                seldom: Seldom::new(context.labels()),
                 context,
             }),
         })
@@ -220,8 +223,10 @@ impl Sender {
         labels.push(("error_type", "send_failed".to_owned()));
         labels.push(("error_code", failure.code.to_owned()));
         metrics::counter!("component_errors_total", &labels).increment(1);
-        tracing::warn!(
-            sink = self.context.id,
+        log_seldom!(
+            &self.seldom,
+            failure.code,
+            warn,
             code = failure.code,
             "events were not taken: {failure}"
         );

@@ -115,7 +115,9 @@ impl Http {
                 let http = Arc::clone(&http);
                 async move {
                     if let Err(rejection) = admitted {
-                        return Ok::<_, Infallible>(http.endpoint.refuse(rejection, Some(peer)));
+                        let headers = request.headers();
+                        let refused = http.endpoint.refuse(rejection, headers, Some(peer));
+                        return Ok::<_, Infallible>(refused);
                     }
                     // It is over when it is answered and nobody reads its body any more.
                     let body_too = Arc::clone(&in_request);
@@ -153,7 +155,7 @@ impl Http {
             End::Ours(rejection) => (pace.phase().0 == Phase::Head).then_some(rejection),
         };
         if let Some(rejection) = refusal {
-            self.endpoint.note(rejection, Some(peer));
+            self.endpoint.note(rejection, Some(peer), None);
         }
         let closed = timeout(DISCARD_TIME, close(stream, refusal));
         tokio::select! {

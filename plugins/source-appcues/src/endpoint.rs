@@ -12,7 +12,7 @@ use landfall_core::{
     Ack, Activity, BuildError, Delivery, DeliverySender, Event, Labels, Outcome, Refusal,
     SourceContext, Timestamp,
 };
-use landfall_listen::{Refusals, Slots};
+use landfall_listen::{Refusals, Slots, trace_id};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::AppcuesConfig;
 use crate::answer::{Rejection, ResponseBody, accepted};
 use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
-use crate::gate::{Admitted, Gate};
+use crate::gate::{Admitted, Gate, single};
 use crate::pace::Pace;
 
 /// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
@@ -116,7 +116,7 @@ impl Endpoint {
                     tokio::spawn(timeout(DISCARD_TIME, discard(body)));
                 }
                 answer_time(&self.0.labels, rejection.status()).record(began.elapsed());
-                self.refuse(rejection, head.extensions.get().copied())
+                self.refuse(rejection, &head.headers, head.extensions.get().copied())
             }
         }
     }
@@ -125,16 +125,23 @@ impl Endpoint {
     pub(crate) fn refuse(
         &self,
         rejection: Rejection,
+        headers: &HeaderMap,
         peer: Option<SocketAddr>,
     ) -> Response<ResponseBody> {
-        self.note(rejection, peer);
+        let traceparent = single(headers, "traceparent").ok().flatten();
+        self.note(rejection, peer, traceparent.and_then(trace_id));
         rejection.response()
     }
 
     /// Counts a refusal and tells it.
-    pub(crate) fn note(&self, rejection: Rejection, peer: Option<SocketAddr>) {
+    pub(crate) fn note(
+        &self,
+        rejection: Rejection,
+        peer: Option<SocketAddr>,
+        trace_id: Option<&str>,
+    ) {
         let refusals = &self.0.refusals;
-        refusals.tell(rejection.code(), &rejection.remedy(), peer);
+        refusals.tell(rejection.code(), &rejection.remedy(), peer, trace_id);
     }
 
     /// Where refusals are counted and told.

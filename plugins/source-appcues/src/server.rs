@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use landfall_core::{
     Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceConfig, SourceContext,
-    SourceError,
+    SourceError, log,
 };
 use landfall_listen::{Handshake, Slots, bind, most_connections};
 use tokio::net::TcpListener;
@@ -119,12 +119,16 @@ impl Source for AppcuesSource {
             .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
         let address = listener.local_addr().unwrap_or(self.config.address);
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        tracing::info!(
+        log!(
+            &self.labels,
+            info,
             "webhooks are received on {scheme}://{address}{}",
             self.config.path
         );
         if self.config.signature.mode != SignatureMode::Required {
-            tracing::warn!(
+            log!(
+                &self.labels,
+                warn,
                 mode = ?self.config.signature.mode,
                 protections = ?self.config.protections(),
                 "requests without a signature are accepted: whoever passes the protections, if any, can write events"
@@ -139,7 +143,9 @@ impl Source for AppcuesSource {
         );
         let connections = self.config.limits.max_connections.min(most_connections());
         if connections < self.config.limits.max_connections {
-            tracing::warn!(
+            log!(
+                &self.labels,
+                warn,
                 connections,
                 "fewer connections than `limits.max_connections`: the system's limit of open files leaves no more"
             );
@@ -171,9 +177,8 @@ impl Source for AppcuesSource {
                     continue;
                 }
             };
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "cannot set TCP_NODELAY");
-            }
+            // Without it all is only slower.
+            let _ = stream.set_nodelay(true);
             while tasks.try_join_next().is_some() {}
             let (http, endpoint) = (Arc::clone(&http), endpoint.clone());
             let (tls, mut stopping) = (self.tls.clone(), shutdown.clone());
@@ -200,7 +205,9 @@ impl Source for AppcuesSource {
         if timeout(DRAIN_TIME, all(&mut tasks)).await.is_err() {
             endpoint.close();
             if timeout(CLOSE_TIME, all(&mut tasks)).await.is_err() {
-                tracing::warn!(
+                log!(
+                    &self.labels,
+                    warn,
                     connections = tasks.len(),
                     "some connections did not finish in time and are closed"
                 );

@@ -12,7 +12,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use landfall_core::{
-    Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceContext, SourceError,
+    Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceContext, SourceError, log,
 };
 use landfall_listen::{Handshake, Slot, Slots, bind, most_connections};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -81,7 +81,11 @@ impl Source for VectorSource {
         } else {
             "gRPC"
         };
-        tracing::info!("events of a Vector are received on {address} ({protocol})");
+        log!(
+            &self.labels,
+            info,
+            "events of a Vector are received on {address} ({protocol})"
+        );
         let service = Arc::new(Service::new(&self.labels, self.activity, &self.config, out));
         let limit = self.config.limits.max_connections;
         let connections = Slots::new(
@@ -115,7 +119,7 @@ impl Source for VectorSource {
                 let why = "the client's address is in none of allow_networks";
                 service
                     .refusals()
-                    .tell("network_not_allowed", &why, Some(peer));
+                    .tell("network_not_allowed", &why, Some(peer), None);
                 continue;
             }
             let (service, tls) = (Arc::clone(&service), self.tls.clone());
@@ -127,7 +131,11 @@ impl Source for VectorSource {
         }
         let all = async { while tasks.join_next().await.is_some() {} };
         if timeout(DRAIN_TIME, all).await.is_err() {
-            tracing::warn!("some calls were not answered in time; their senders send them again");
+            log!(
+                &self.labels,
+                warn,
+                "some calls were not answered in time; their senders send them again"
+            );
         }
         tasks.shutdown().await;
         Ok(())
@@ -143,9 +151,8 @@ async fn serve(
     slot: Slot,
     mut stopping: Shutdown,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
+    // Without it all is only slower.
+    let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         return speak(service, stream, peer, slot, stopping).await;
     };

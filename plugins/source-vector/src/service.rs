@@ -13,7 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use landfall_core::{Ack, Activity, Delivery, DeliverySender, Labels, Outcome, Refusal};
-use landfall_listen::Refusals;
+use landfall_listen::{Refusals, trace_id};
 use landfall_vector_proto::{
     self as proto, Code, Compression, HEALTH_CHECK, HealthCheckResponse, PUSH_EVENTS,
     PushEventsResponse, ServingStatus, Status, frame,
@@ -136,7 +136,10 @@ impl Service {
         match answered {
             Ok(frame) => ok(frame),
             Err(Refused { code, status }) => {
-                self.refusals.tell(code, &status.message, Some(peer));
+                let traceparent = head.headers.get("traceparent").map(HeaderValue::as_bytes);
+                let trace_id = traceparent.and_then(trace_id);
+                self.refusals
+                    .tell(code, &status.message, Some(peer), trace_id);
                 refused(&status)
             }
         }
