@@ -97,7 +97,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Scale {
-    /// Backlogs that are made and drained, in events; each takes about 700 bytes of disk
+    /// Backlogs that are made and drained, in events; each takes about 650 bytes of disk
     #[arg(
         long,
         value_delimiter = ',',

@@ -11,7 +11,7 @@ use crate::load::{Load, Pace};
 use crate::machine::Machine;
 use crate::report::{self, Report};
 use crate::run::measure;
-use crate::server::{Landfall, PATH, secret};
+use crate::server::{Landfall, PATH, Server, secret};
 use crate::vector::Vector;
 use crate::{Requests, USERS, bodies};
 
@@ -21,19 +21,21 @@ const CONNECTIONS: usize = 64;
 /// Batches are closed early, so that some land while the load goes on.
 const SINK: &str = "batch.timeout_secs = 5";
 
-/// Measures `loads`, prints a table and writes it down.
+/// Starts a program with its buffer in a folder, to land in a lake.
+type Start<'a> = dyn Fn(&Path, &Lake<'_>) -> anyhow::Result<Server> + 'a;
+
+/// Measures what `arguments` ask for, prints a table and writes it down.
 ///
 /// # Errors
 /// A program fails, or cannot be started.
-pub(crate) fn run(loads: &Loads, common: &Common) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Loads, common: &Common) -> anyhow::Result<()> {
     let landfall = Landfall::find(common.landfall.as_deref())?;
     let dir = common.dir()?;
-    let (users, fsyncs, encoded) = if common.quick {
-        (USERS / 10, 100, ROWS_PER_GROUP / 4)
+    let (users, fsyncs, encoded, secs) = if common.quick {
+        (USERS / 10, 100, ROWS_PER_GROUP / 4, 2)
     } else {
-        (USERS, 500, 8 * ROWS_PER_GROUP)
+        (USERS, 500, 8 * ROWS_PER_GROUP, arguments.seconds)
     };
-    let time = Duration::from_secs(if common.quick { 2 } else { loads.seconds });
     println!("preparing requests …");
     let mut requests = prepare(users);
 
@@ -42,45 +44,43 @@ pub(crate) fn run(loads: &Loads, common: &Common) -> anyhow::Result<()> {
     let load = |connections, pace| Load {
         connections,
         pace,
-        time,
-        events: loads.events,
+        time: Duration::from_secs(secs),
+        events: arguments.events,
     };
     let floor = Floor::measure(&load(CONNECTIONS, Pace::Closed), &mut requests, encoded)?;
     println!("\n{floor}\n{}", report::HEAD);
 
-    let closed = loads.connections.iter().map(|count| (*count, Pace::Closed));
-    let rates = loads
-        .rates
-        .iter()
-        .map(|rate| (CONNECTIONS, Pace::PerSecond(*rate)));
-    let loads_of = closed
-        .chain(rates)
-        .map(|(connections, pace)| load(connections, pace));
-    let loads_of: Vec<_> = loads_of.collect();
+    let closed = arguments.connections.iter();
+    let closed = closed.map(|count| load(*count, Pace::Closed));
+    let rates = arguments.rates.iter();
+    let rates = rates.map(|rate| load(CONNECTIONS, Pace::PerSecond(*rate)));
+    let loads: Vec<_> = closed.chain(rates).collect();
+
+    let start_landfall = |dir: &Path, lake: &Lake<'_>| landfall.start(dir, lake, SINK);
+    let vector = Vector::from_env();
+    let start_vector = vector
+        .as_ref()
+        .map(|vector| |dir: &Path, lake: &Lake<'_>| vector.start(dir, lake));
     let mut runs = Vec::new();
-    for into in &loads.into {
+    for into in &arguments.into {
         let store = (*into == Destination::S3).then(ObjectStore::start);
-        for (number, load) in loads_of.iter().enumerate() {
-            let work = tempfile::tempdir_in(&dir)?;
-            let lake = lake(work.path(), store.as_ref(), &format!("landfall-{number}"));
-            let server = landfall.start(work.path(), &lake, SINK)?;
-            requests.renew();
-            let run = measure("landfall", server, &lake, load, &mut requests, Some(&floor))?.0;
-            println!("{run}");
-            runs.push(run);
+        let mut programs: Vec<(_, &Start<'_>)> = vec![("landfall", &start_landfall)];
+        if let (Some(_), Some(start_vector)) = (&store, &start_vector) {
+            programs.push(("vector", start_vector));
         }
-        let (Some(store), Some(vector)) = (&store, Vector::from_env()) else {
-            continue;
-        };
-        for (number, load) in loads_of.iter().enumerate() {
-            let work = tempfile::tempdir_in(&dir)?;
-            let prefix = format!("vector-{number}");
-            let server = vector.start(work.path(), store, &prefix)?;
-            let lake = Lake::S3(store, prefix);
-            requests.renew();
-            let run = measure("vector", server, &lake, load, &mut requests, Some(&floor))?.0;
-            println!("{run}");
-            runs.push(run);
+        for (program, start) in programs {
+            for (number, load) in loads.iter().enumerate() {
+                let work = tempfile::tempdir_in(&dir)?;
+                let lake = match &store {
+                    Some(store) => Lake::S3(store, format!("{program}-{number}")),
+                    None => Lake::Directory(work.path().join("lake")),
+                };
+                let server = start(work.path(), &lake)?;
+                requests.renew();
+                let (run, _) = measure(program, server, &lake, load, &mut requests, Some(&floor))?;
+                println!("{run}");
+                runs.push(run);
+            }
         }
     }
     println!("{}", report::LEGEND);
@@ -98,11 +98,4 @@ pub(crate) fn run(loads: &Loads, common: &Common) -> anyhow::Result<()> {
 pub(crate) fn prepare(users: u32) -> Requests {
     let bodies = bodies(users);
     Requests::new(bodies.iter().map(String::as_str), PATH, &secret(), 1)
-}
-
-fn lake<'a>(work: &Path, store: Option<&'a ObjectStore>, prefix: &str) -> Lake<'a> {
-    match store {
-        Some(store) => Lake::S3(store, prefix.to_owned()),
-        None => Lake::Directory(work.join("lake")),
-    }
 }

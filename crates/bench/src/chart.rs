@@ -49,46 +49,25 @@ impl Chart {
         let x = |value: f64| left + (right - left) * value / x_end;
         let y = |value: f64| BOTTOM - (BOTTOM - TOP) * value / y_end;
 
-        let title = self.title;
+        let (large, faint) = (
+            "font-size=\"14\" font-weight=\"600\"",
+            format!("fill=\"{FAINT}\""),
+        );
+        let middle = (left + right) / 2.0;
         let mut parts = vec![
-            text(
-                from + 16.0,
-                28.0,
-                "start",
-                "font-size=\"14\" font-weight=\"600\"",
-                title,
-            ),
-            text(
-                (left + right) / 2.0,
-                BOTTOM + 36.0,
-                "middle",
-                "",
-                self.x_axis,
-            ),
+            text((from + 16.0, 28.0), "start", large, self.title),
+            text((middle, BOTTOM + 36.0), "middle", "", self.x_axis),
         ];
         for quarter in 0..=4 {
-            let (x_value, y_value) = (x_end, y_end);
             let share = f64::from(quarter) / 4.0;
-            let (x_value, y_value) = (x_value * share, y_value * share);
+            let (x_value, y_value) = (x_end * share, y_end * share);
             let height = y(y_value);
             parts.push(format!(
                 "<path d=\"M{left:.1} {height:.1}H{right:.1}\" stroke=\"{FAINT}\" stroke-opacity=\"0.3\"/>"
             ));
-            let faint = format!("fill=\"{FAINT}\"");
-            parts.push(text(
-                left - 6.0,
-                height + 4.0,
-                "end",
-                &faint,
-                &short(y_value),
-            ));
-            parts.push(text(
-                x(x_value),
-                BOTTOM + 18.0,
-                "middle",
-                &faint,
-                &short(x_value),
-            ));
+            let (beside, below) = ((left - 6.0, height + 4.0), (x(x_value), BOTTOM + 18.0));
+            parts.push(text(beside, "end", &faint, &short(y_value)));
+            parts.push(text(below, "middle", &faint, &short(x_value)));
         }
         for (number, (line, colour)) in self.lines.iter().zip(LINES.iter().cycle()).enumerate() {
             let places = line.points.iter();
@@ -105,13 +84,13 @@ impl Chart {
                 "<path d=\"M{start:.1} {:.1}h16\" stroke=\"{colour}\" stroke-width=\"2\"/>",
                 y - 4.0
             ));
-            parts.push(text(x, y, "start", "", &line.name));
+            parts.push(text((x, y), "start", "", &line.name));
         }
         parts.join("\n") + "\n"
     }
 }
 
-fn text(x: f64, y: f64, anchor: &str, style: &str, words: &str) -> String {
+fn text((x, y): (f64, f64), anchor: &str, style: &str, words: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" {style}>{words}</text>")
 }
 
@@ -125,11 +104,14 @@ fn round_up(value: f64) -> f64 {
 
 /// As it stands beside an axis: `250`, `1.5M`.
 fn short(value: f64) -> String {
-    match value {
-        1e6.. => format!("{}M", value / 1e6),
-        1e4.. => format!("{}k", value / 1e3),
-        _ => value.to_string(),
-    }
+    let (value, unit) = match value {
+        1e6.. => (value / 1e6, "M"),
+        1e4.. => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    let digits = format!("{value:.2}");
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    format!("{digits}{unit}")
 }
 
 #[cfg(test)]
@@ -151,10 +133,8 @@ mod tests {
                 round_up(value)
             );
         }
-        assert_eq!(
-            [short(2.5), short(25_000.0), short(7.5e6)],
-            ["2.5", "25k", "7.5M"]
-        );
+        let written = [250.0, 1.6 * 0.75, 25_000.0, 7.5e6].map(short);
+        assert_eq!(written, ["250", "1.2", "25k", "7.5M"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub const USERS: u32 = 20_000;
 const DAYS: u32 = 2;
 const FIRST_DAY_MS: i64 = 1_780_272_000_000;
 
-/// Bodies of realistic events of all types, of two days of `users`, in the order in which they are sent; the same each time.
+/// Bodies of realistic events, of all types that Appcues documents and more, of two days of `users`, in the order in which they are sent; the same each time.
 ///
 /// With [`USERS`] these are more than two row groups of each day, so that what comes again with another id finds no copy of
 /// itself among the rows that it is encoded with.

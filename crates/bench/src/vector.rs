@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::bail;
 use landfall_table::{COLUMNS, Kind};
 use landfall_testkit::{ObjectStore, free_address};
 
+use crate::lake::Lake;
 use crate::server::{PATH, Server};
 
 /// Where to find its binary.
@@ -124,16 +126,14 @@ impl Vector {
         std::env::var_os(VARIABLE).map(|exe| Self(exe.into()))
     }
 
-    /// Starts it with its buffer in `dir`, landing in `store` below `prefix`.
+    /// Starts it with its buffer in `dir`, landing in `lake`, which must be a store.
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub(crate) fn start(
-        &self,
-        dir: &Path,
-        store: &ObjectStore,
-        prefix: &str,
-    ) -> anyhow::Result<Server> {
+    pub(crate) fn start(&self, dir: &Path, lake: &Lake<'_>) -> anyhow::Result<Server> {
+        let Lake::S3(store, prefix) = lake else {
+            bail!("Vector has no sink that writes Parquet into a directory");
+        };
         let address = free_address();
         let (config_file, schema_file) = (dir.join("vector.toml"), dir.join("columns.schema"));
         fs::write(&schema_file, schema())?;
