@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::ApiConfig;
+use crate::metrics::Metrics;
 use crate::overview::Overview;
 use crate::readiness::Readiness;
 use crate::taps::Taps;
@@ -174,7 +175,6 @@ async fn keep_up() {
 
 /// The console, `/health`, `/ready`, `/metrics` and `/api/v1`.
 fn router(api: Api) -> Router {
-    let metrics = record_metrics();
     Router::new()
         .route("/", get(console::page))
         .route("/console", get(console::page))
@@ -185,10 +185,7 @@ fn router(api: Api) -> Router {
         .route("/ready", get(ready))
         .route(
             "/metrics",
-            get(|State(api): State<Api>| async move {
-                api.readiness.export_metrics();
-                metrics.map(|handle| handle.render()).unwrap_or_default()
-            }),
+            get(|State(api): State<Api>| async move { Metrics(api.readiness).render() }),
         )
         .nest("/api/v1", v1::router(api.clone()))
         .with_state(api)

@@ -34,6 +34,7 @@ mod buffer;
 mod disk;
 
 mod api;
+mod metrics;
 mod overview;
 mod readiness;
 mod taps;
@@ -44,6 +45,7 @@ pub use config::{
     fingerprint_of_files,
 };
 pub use disk::decode_record;
+pub use metrics::Metrics;
 pub use registry::Registry;
 pub use running::RunError;
 pub use schema::{ComponentType, Kind, general_schema};

@@ -12,6 +12,7 @@ use crate::BufferType;
 use crate::api::{self, Api};
 use crate::build::Built;
 use crate::config::{Config, ConfigError, SinkOuter};
+use crate::metrics::Metrics;
 use crate::overview::Overview;
 use crate::readiness::Readiness;
 use crate::running::{LANDING_TIME, RunError, Running};
@@ -25,6 +26,7 @@ pub struct Topology {
     api: TcpListener,
     listeners: Listeners,
     overview: Overview,
+    readiness: Readiness,
     config: Config,
     built: Built,
 }
@@ -46,6 +48,7 @@ impl Topology {
                 api,
                 listeners,
                 overview,
+                readiness: Readiness::default(),
                 config,
                 built,
             }),
@@ -99,6 +102,11 @@ impl Topology {
         }
     }
 
+    /// What `/metrics` shows, for whoever takes it elsewhere.
+    pub fn metrics(&self) -> Metrics {
+        Metrics(self.readiness.clone())
+    }
+
     /// Runs until `shutdown`: sources stop and finish what is in hand, then sinks land what is open.
     ///
     /// # Errors
@@ -120,7 +128,7 @@ impl Topology {
         mut shutdown: Shutdown,
         configs: impl Stream<Item = Result<Config, ConfigError>>,
     ) -> Result<(), RunError> {
-        let readiness = Readiness::default();
+        let readiness = self.readiness;
         let api = Api {
             config: self.config.api.clone(),
             readiness: readiness.clone(),
