@@ -30,7 +30,7 @@ pub use networks::{is_everywhere, networks};
 pub use refusals::Refusals;
 pub use slots::{Slot, Slots, Working};
 pub use tls::Tls;
-pub use trace::trace_id;
+pub use trace::{RequestSpan, trace_id};
 pub use watch::{Contents, Watched};
 
 #[cfg(feature = "server")]

@@ -8,6 +8,8 @@ use backon::{ExponentialBuilder, Retryable};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _};
 use landfall_core::{kill_point, log, log_seldom};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, debug_span};
 
 use crate::batch::{Closed, Landing, Tally};
 use crate::lake::Lake;
@@ -19,12 +21,26 @@ const UPLOADS_AT_A_TIME: usize = 4;
 
 /// Lands a batch whatever it takes: its plan first, then its files, then the note that it has landed.
 pub(crate) async fn land(lake: &Lake, plans: &mut Plans, plan: &Plan, files: &[Landing]) {
-    kill_point("plan");
-    persist(lake, "write a batch plan", || plans.begin(plan)).await;
-    kill_point("planned");
-    upload(lake, files).await;
-    kill_point("uploaded");
-    note_landed(lake, plans, plan).await;
+    let landing = async {
+        kill_point("plan");
+        persist(lake, "write a batch plan", || plans.begin(plan)).await;
+        kill_point("planned");
+        upload(lake, files).await;
+        kill_point("uploaded");
+        note_landed(lake, plans, plan).await;
+    };
+    landing.instrument(batch_span(lake, files)).await;
+}
+
+/// A batch in a trace, for a collector.
+fn batch_span(lake: &Lake, files: &[Landing]) -> Span {
+    let [(_, id), ..] = lake.seldom().labels();
+    debug_span!(
+        "land batch",
+        otel.kind = "internal",
+        component_id = id,
+        files = files.len()
+    )
 }
 
 /// Uploads all files, however long it takes.
@@ -61,7 +77,9 @@ pub(crate) async fn note_landed(lake: &Lake, plans: &mut Plans, plan: &Plan) {
 
 /// Uploads all files, or takes back those that were: nobody was told that they are safe.
 pub(crate) async fn land_or_refuse(lake: &Lake, files: &[Landing]) -> object_store::Result<()> {
-    let result = Upload::new(lake, files).attempt().await;
+    let upload = Upload::new(lake, files);
+    let attempt = upload.attempt().instrument(batch_span(lake, files));
+    let result = attempt.await;
     if result.is_err() {
         let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         if let Err(error) = lake.delete(&names).await {
@@ -155,8 +173,19 @@ impl<'a> Upload<'a> {
         UploadedFile { file, landed }: &UploadedFile<'_>,
     ) -> object_store::Result<()> {
         let begun = Instant::now();
+        let span = debug_span!(
+            "put file",
+            otel.kind = "client",
+            bytes = file.content.len(),
+            "error.type" = Empty,
+            otel.status_code = Empty,
+        );
         let put = self.lake.put(&file.name, file.content.clone()).await;
         self.failed.store(put.is_err(), Ordering::Relaxed);
+        if let Err(error) = &put {
+            span.record("error.type", code(error));
+            span.record("otel.status_code", "ERROR");
+        }
         put?;
         self.lake.metrics().put(begun.elapsed());
         landed.store(true, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use landfall_core::{
     Ack, Activity, BuildError, Delivery, DeliverySender, Event, Labels, Outcome, Refusal,
     SourceContext, Timestamp,
 };
-use landfall_listen::{Refusals, Slots, trace_id};
+use landfall_listen::{Refusals, RequestSpan, Slots, trace_id};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::AppcuesConfig;
 use crate::answer::{Rejection, ResponseBody, accepted};
 use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
-use crate::gate::{Admitted, Gate, single};
+use crate::gate::{Admitted, Gate};
 use crate::pace::Pace;
 
 /// Answers webhook requests: verifies each and sends it on as a delivery. Cheap to clone.
@@ -103,12 +103,14 @@ impl Endpoint {
     {
         let began = Instant::now();
         let (head, mut body) = request.into_parts();
+        let span = RequestSpan::begin(&self.0.labels, &head);
         match self.accept(&head, &mut body).await {
             Ok(()) => {
                 self.0.received.increment(1);
                 let took = began.elapsed();
                 self.0.accepted.record(took);
                 self.0.activity.answered(took);
+                span.end(StatusCode::OK, None);
                 accepted()
             }
             Err(rejection) => {
@@ -116,6 +118,7 @@ impl Endpoint {
                     tokio::spawn(timeout(DISCARD_TIME, discard(body)));
                 }
                 answer_time(&self.0.labels, rejection.status()).record(began.elapsed());
+                span.end(rejection.status(), Some(rejection.code()));
                 self.refuse(rejection, &head.headers, head.extensions.get().copied())
             }
         }
@@ -128,8 +131,7 @@ impl Endpoint {
         headers: &HeaderMap,
         peer: Option<SocketAddr>,
     ) -> Response<ResponseBody> {
-        let traceparent = single(headers, "traceparent").ok().flatten();
-        self.note(rejection, peer, traceparent.and_then(trace_id));
+        self.note(rejection, peer, trace_id(headers));
         rejection.response()
     }
 

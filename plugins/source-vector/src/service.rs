@@ -13,7 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use landfall_core::{Ack, Activity, Delivery, DeliverySender, Labels, Outcome, Refusal};
-use landfall_listen::{Refusals, trace_id};
+use landfall_listen::{Refusals, RequestSpan, trace_id};
 use landfall_vector_proto::{
     self as proto, Code, Compression, HEALTH_CHECK, HealthCheckResponse, PUSH_EVENTS,
     PushEventsResponse, ServingStatus, Status, frame,
@@ -125,6 +125,7 @@ impl Service {
         if !content_type.is_some_and(|content_type| content_type.starts_with(prefix)) {
             return no_grpc();
         }
+        let span = RequestSpan::begin(&self.labels, &head);
         let answered = match head.uri.path() {
             PUSH_EVENTS => self.push(&head.headers, body).await,
             HEALTH_CHECK => Ok(self.health()),
@@ -133,11 +134,12 @@ impl Service {
                 Err(Refused::new("method_unknown", status))
             }
         };
+        let refused_for = answered.as_ref().err().map(|refused| refused.code);
+        span.end(StatusCode::OK, refused_for);
         match answered {
             Ok(frame) => ok(frame),
             Err(Refused { code, status }) => {
-                let traceparent = head.headers.get("traceparent").map(HeaderValue::as_bytes);
-                let trace_id = traceparent.and_then(trace_id);
+                let trace_id = trace_id(&head.headers);
                 self.refusals
                     .tell(code, &status.message, Some(peer), trace_id);
                 refused(&status)
