@@ -27,6 +27,7 @@ Environment:
   APPCUES_WEBHOOK_SECRET  the account secret key, where no configuration file names one
   LANDFALL_CONFIG         the configuration file, or several separated by commas
   LANDFALL_LOG            what to log, such as warn or landfall_source_appcues=debug
+  OTEL_…                  where traces and metrics go, if built with the feature otlp
   NO_COLOR                no colours, also on a terminal
 
 Exit codes: 0 done, 1 failure, 2 usage, 78 configuration"

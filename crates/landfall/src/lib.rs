@@ -53,11 +53,12 @@ mod schema;
 mod send;
 mod source;
 mod tap;
+mod telemetry;
 mod top;
 mod validate;
 mod verify;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -70,10 +71,10 @@ use landfall_source_vector::VectorConfig as VectorSourceConfig;
 use landfall_topology::{ConfigError, Registry};
 use landfall_transform_filter::FilterConfig;
 use landfall_transform_redact::RedactConfig;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, ConfigFiles, Journal};
 use crate::remote::Remote;
+use crate::telemetry::Telemetry;
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
@@ -96,15 +97,20 @@ pub fn components() -> Registry {
 /// It starts the runtime and the logs, so that it is called once, and not from within a runtime.
 pub fn main(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
-    let is_service = matches!(
-        cli.command,
-        None | Some(Command::Run { .. } | Command::Source { .. })
-    );
-    start_logging(if is_service { "info" } else { "warn" });
     let result = tokio::runtime::Runtime::new()
         .context("cannot start the runtime")
         .and_then(|runtime| {
-            let result = runtime.block_on(execute(cli, registry));
+            let result = runtime.block_on(async {
+                let telemetry = match cli.command {
+                    None | Some(Command::Run { .. }) => Telemetry::of_environment(),
+                    _ => Telemetry::default(),
+                };
+                telemetry.start_log(match cli.command {
+                    None | Some(Command::Run { .. } | Command::Source { .. }) => "info",
+                    _ => "warn",
+                });
+                execute(cli, registry, telemetry).await
+            });
             // Without waiting for file operations that hang, as they do on a network file system that is gone. Nothing
             // that was answered 2xx needs them to end.
             runtime.shutdown_background();
@@ -126,7 +132,7 @@ pub fn main(registry: Registry) -> ExitCode {
     }
 }
 
-async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
+async fn execute(cli: Cli, registry: Registry, telemetry: Telemetry) -> anyhow::Result<()> {
     let registry = &registry;
     let paths = |config| cli.config.with(config);
     let load = |config| run::load(&paths(config), registry);
@@ -138,7 +144,7 @@ async fn execute(cli: Cli, registry: Registry) -> anyhow::Result<()> {
         Command::Run {
             config,
             watch_config,
-        } => run::run(&paths(config), watch_config, registry).await,
+        } => run::run(&paths(config), watch_config, registry, telemetry).await,
         Command::Source { config, .. } => source::write_to_stdout(load(config)?).await,
         Command::Demo { dir } => demo::demo(dir, registry).await,
         Command::Generate(generate) => generate::generate(generate),
@@ -183,18 +189,4 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Logs go to standard error: for people on a terminal, as JSON lines anywhere else.
-fn start_logging(default: &str) {
-    let filter =
-        EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    if io::stderr().is_terminal() {
-        logs.with_target(false).init();
-    } else {
-        logs.json().flatten_event(true).init();
-    }
 }

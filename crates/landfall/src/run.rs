@@ -13,6 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::block_in_place;
 use tokio::time::{Interval, interval};
 
+use crate::telemetry::Telemetry;
+
 /// What runs when no configuration file is given.
 const DEFAULT_CONFIG: &str = r#"
 [sources.appcues]
@@ -32,6 +34,7 @@ pub(crate) async fn run(
     config: &[PathBuf],
     watch: bool,
     registry: &Registry,
+    telemetry: Telemetry,
 ) -> anyhow::Result<()> {
     allow_many_files();
     // Before they are read, so that no change is missed.
@@ -45,7 +48,9 @@ pub(crate) async fn run(
         let config = block_in_place(|| load_and_warn(config, registry));
         Some((config, changes))
     });
-    topology.run_reloading(shutdown, configs).await?;
+    let metrics = topology.metrics();
+    let running = topology.run_reloading(shutdown, configs);
+    telemetry.watch(metrics, running).await?;
     Ok(())
 }
 

@@ -1,0 +1,54 @@
+//! What a command says while it runs: its log, and with the feature `otlp` traces and metrics for a collector.
+
+use std::io::{self, IsTerminal as _};
+
+use landfall_topology::Metrics;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// What is to be sent of a service beside its log.
+#[derive(Debug, Default)]
+pub(crate) struct Telemetry {
+    #[cfg(feature = "otlp")]
+    otlp: Option<landfall_otlp::Otlp>,
+}
+
+impl Telemetry {
+    /// What the environment asks for.
+    pub(crate) fn of_environment() -> Self {
+        Self {
+            #[cfg(feature = "otlp")]
+            otlp: Some(landfall_otlp::Otlp::from_env("landfall")),
+        }
+    }
+
+    /// Starts the log, on standard error: for people on a terminal, as JSON lines anywhere else.
+    pub(crate) fn start_log(&self, default: &str) {
+        let filter =
+            EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+        let log = fmt::layer().with_writer(io::stderr);
+        let log = if io::stderr().is_terminal() {
+            log.with_target(false).boxed()
+        } else {
+            log.json().flatten_event(true).boxed()
+        };
+        let subscriber = tracing_subscriber::registry().with(log.with_filter(filter));
+        #[cfg(feature = "otlp")]
+        let subscriber = subscriber.with(self.otlp.as_ref().and_then(landfall_otlp::Otlp::layer));
+        subscriber.init();
+    }
+
+    /// Runs `service`, and sends its traces and `metrics` until it has ended.
+    pub(crate) async fn watch<T>(self, metrics: Metrics, service: impl Future<Output = T>) -> T {
+        #[cfg(feature = "otlp")]
+        if let Some(otlp) = self.otlp {
+            let sending = otlp.begin(move || metrics.render());
+            let ended = service.await;
+            sending.end().await;
+            return ended;
+        }
+        drop(metrics);
+        service.await
+    }
+}
