@@ -19,7 +19,7 @@ What the numbers mean, and those of a real run: docs/performance.md";
 
 /// What can be asked of the benchmark. `cargo xtask bench` reads it too, to refuse what is wrong before it builds.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

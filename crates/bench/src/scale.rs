@@ -1,5 +1,6 @@
 //! How memory and time grow: with what waits to land, with partitions, and with what has come.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -114,13 +115,13 @@ pub(crate) fn run(scale: &Scale, common: &Common) -> anyhow::Result<()> {
 }
 
 const HEAD: &str = "\
-backlog, events  partitions  cores  journal, MiB  started, ms  drained, s  events/s  a s and core  peak, MiB";
+backlog, events  partitions  cores  journal, MiB  started, ms  drained, s  events/s  a core second  peak, MiB";
 
 impl std::fmt::Display for Drain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{:>15} {:>11} {:>6} {:>13} {:>12.0} {:>11.1} {:>9.0} {:>13.0} {:>10.0}",
+            "{:>15} {:>11} {:>6} {:>13} {:>12.0} {:>11.1} {:>9.0} {:>14.0} {:>10.0}",
             self.events,
             self.partitions,
             self.cores,
@@ -289,22 +290,16 @@ fn thin(memory: &Memory) -> Vec<MemorySample> {
 impl Report {
     fn draw(&self) -> String {
         let over_backlog = |value: fn(&Drain) -> f64| {
-            let mut lines = Vec::new();
-            let mut cores: Vec<_> = self.drains.iter().map(|drain| drain.cores).collect();
-            cores.dedup();
-            cores.sort_unstable();
-            cores.dedup();
-            for cores in cores {
-                let drains = self.drains.iter();
-                let drains = drains.filter(|drain| drain.cores == cores && drain.partitions == 1);
-                lines.push(Line {
-                    name: format!("{cores} {}", if cores == 1 { "core" } else { "cores" }),
-                    points: drains
-                        .map(|drain| (drain.events as f64, value(drain)))
-                        .collect(),
-                });
+            let mut lines = BTreeMap::<usize, Vec<_>>::new();
+            for drain in self.drains.iter().filter(|drain| drain.partitions == 1) {
+                let line = lines.entry(drain.cores).or_default();
+                line.push((drain.events as f64, value(drain)));
             }
-            lines
+            let line = |(cores, points)| Line {
+                name: format!("{cores} {}", if cores == 1 { "core" } else { "cores" }),
+                points,
+            };
+            lines.into_iter().map(line).collect()
         };
         let growth = self.growth.iter().map(|growth| Line {
             name: format!("{} events a second", growth.run.rate.unwrap_or(0)),
