@@ -117,23 +117,17 @@ fn the_metrics_are_those_of_the_prometheus_endpoint() {
     let interval = ("OTEL_METRIC_EXPORT_INTERVAL", "200");
     let mut instance = start(&collector.endpoint(), &[interval]);
     land(&mut instance);
-    let before = collector.posts("/v1/metrics").len();
-    instance.wait_until("metrics are sent again and again", |_| {
-        collector.posts("/v1/metrics").len() > before + 1
+    instance.wait_until("all metrics have been sent", |instance| {
+        let shown = get(instance.api(), "/metrics").expect("metrics").text();
+        let types = shown
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "));
+        let names = types.filter_map(|r#type| r#type.split(' ').next());
+        let sent = collector.metrics().1;
+        sent.keys().map(String::as_str).collect::<BTreeSet<_>>() == names.collect()
     });
     let (resource, metrics) = collector.metrics();
     assert_eq!(resource["service.name"], "landfall");
-    let shown = get(instance.api(), "/metrics").expect("metrics").text();
-    let types = shown
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE "));
-    let names = types.filter_map(|r#type| r#type.split(' ').next());
-    let names: BTreeSet<_> = names.collect();
-    assert_eq!(
-        metrics.keys().map(String::as_str).collect::<BTreeSet<_>>(),
-        names
-    );
-
     let Some(metric::Data::Sum(received)) = &metrics["component_received_events_total"].data else {
         panic!("{metrics:?}");
     };

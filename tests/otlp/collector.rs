@@ -61,9 +61,11 @@ impl Collector {
             .collect()
     }
 
-    /// What the last request said of its sender, and of metrics by their names.
+    /// What the last request said of its sender, and of metrics by their names; nothing if none has come.
     pub(crate) fn metrics(&self) -> (BTreeMap<String, String>, BTreeMap<String, Metric>) {
-        let last = self.posts("/v1/metrics").pop().expect("metrics");
+        let Some(last) = self.posts("/v1/metrics").pop() else {
+            return Default::default();
+        };
         let request = ExportMetricsServiceRequest::decode(&*last.body).expect("metrics");
         let [resource] = &*request.resource_metrics else {
             panic!("{request:?}");

@@ -1,7 +1,6 @@
-use std::collections::HashMap;
 use std::fmt;
 
-use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _,
 };
@@ -32,6 +31,19 @@ pub(crate) struct Spans {
     pub(crate) propagator: TraceContextPropagator,
 }
 
+/// The header `traceparent` alone.
+struct Header<'a>(&'a str);
+
+impl Extractor for Header<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == TRACEPARENT).then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
+    }
+}
+
 /// A span of OpenTelemetry that ends with the log's.
 struct Open(Span);
 
@@ -47,9 +59,9 @@ where
         attributes.record(&mut fields);
         let parent = match &fields.traceparent {
             Some(traceparent) => {
-                let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.clone())]);
+                let header = Header(traceparent);
                 self.propagator
-                    .extract_with_context(&Context::new(), &headers)
+                    .extract_with_context(&Context::new(), &header)
             }
             None => {
                 let parent = span.parent();

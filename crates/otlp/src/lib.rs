@@ -51,7 +51,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
-use tracing::Subscriber;
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::registry::LookupSpan;
@@ -67,11 +67,14 @@ const SCOPE: &str = "landfall";
 /// How long the end may wait for the collector to take what is left.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 
+/// A function of a type that can be named.
+type IsSent = fn(&Metadata<'_>) -> bool;
+
 /// Traces and metrics that are to be sent, as far as the environment asks for it.
 #[derive(Debug)]
 pub struct Otlp {
     traces: Option<SdkTracerProvider>,
-    metrics: Option<Metrics>,
+    metrics: Option<(Client, Exported)>,
     interval: Duration,
     /// Where they are sent, and what keeps them from it: for the log, once there is one.
     notes: Vec<String>,
@@ -83,7 +86,7 @@ pub struct Otlp {
 #[must_use = "what is left is sent at its end"]
 pub struct Sending {
     traces: Option<SdkTracerProvider>,
-    metrics: Option<(Metrics, JoinHandle<()>)>,
+    metrics: Option<(Arc<Metrics>, JoinHandle<()>)>,
 }
 
 impl Otlp {
@@ -123,19 +126,16 @@ impl Otlp {
         });
         Self {
             traces,
-            metrics: metrics.map(|client| Metrics {
-                client,
-                exported: Arc::new(exported),
-                render: Arc::new(String::new),
-            }),
+            metrics: metrics.map(|client| (client, exported)),
             interval,
             notes,
             problems,
         }
     }
 
-    /// What sends the spans, up to level `DEBUG`, that have a field `otel.kind` (`server`, `client` or `internal`). A field `traceparent`
-    /// names the trace that they continue, `otel.status_code = "ERROR"` says that they failed; all others are attributes.
+    /// What sends the spans, up to level `DEBUG`, that have a field `otel.kind` (`server`, `client` or `internal`). A field
+    /// `traceparent` names the trace that they continue, `otel.status_code = "ERROR"` says that they failed; all others are
+    /// attributes.
     ///
     /// Without an endpoint for traces it is nothing, and such spans cost as much as any of which nobody wants to hear.
     pub fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
@@ -146,8 +146,8 @@ impl Otlp {
             tracer: self.traces.as_ref()?.tracer(SCOPE),
             propagator: TraceContextPropagator::new(),
         };
-        let is_sent: fn(&tracing::Metadata<'_>) -> bool = layer::is_sent;
-        let is_sent = FilterFn::new(is_sent).with_max_level_hint(LevelFilter::DEBUG);
+        let is_sent =
+            FilterFn::new(layer::is_sent as IsSent).with_max_level_hint(LevelFilter::DEBUG);
         Some(layer.with_filter(is_sent))
     }
 
@@ -163,12 +163,13 @@ impl Otlp {
             tracing::error!("{problem}");
         }
         let interval = self.interval;
-        let metrics = self.metrics.map(|metrics| {
-            let metrics = Metrics {
-                render: Arc::new(render),
-                ..metrics
-            };
-            let sent = metrics.clone();
+        let metrics = self.metrics.map(|(client, exported)| {
+            let metrics = Arc::new(Metrics {
+                client,
+                exported,
+                render: Box::new(render),
+            });
+            let sent = Arc::clone(&metrics);
             let sending = tokio::spawn(async move {
                 loop {
                     sleep(interval).await;
@@ -206,11 +207,10 @@ impl Sending {
 }
 
 /// Sends metrics as they are at the time.
-#[derive(Clone)]
 struct Metrics {
     client: Client,
-    exported: Arc<Exported>,
-    render: Arc<dyn Fn() -> String + Send + Sync>,
+    exported: Exported,
+    render: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 impl Metrics {
@@ -229,15 +229,12 @@ impl fmt::Debug for Metrics {
 
 /// What all that is sent says of where it comes from.
 fn resource(service: &'static str) -> Resource {
-    let name = Key::from_static_str("service.name");
-    let found = Resource::builder().build();
-    let is_named = |name: opentelemetry::Value| !name.as_str().starts_with("unknown_service");
-    let builder = Resource::builder();
-    let builder = if found.get(&name).is_some_and(is_named) {
-        builder
-    } else {
-        builder.with_service_name(service)
-    };
-    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    builder.with_attribute(version).build()
+    let name = Resource::builder()
+        .build()
+        .get(&Key::from_static_str("service.name"));
+    let name = name.filter(|name| !name.as_str().starts_with("unknown_service"));
+    Resource::builder()
+        .with_service_name(name.unwrap_or_else(|| service.into()))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
 }
