@@ -21,7 +21,7 @@ const TIMESTAMP: &str = "0000000000000";
 /// Those of the first round are made ahead. In later rounds, and when they have become old, requests are given another id and
 /// signed anew as they are taken.
 #[derive(Debug)]
-pub struct Requests {
+pub(crate) struct Requests {
     secret: Secret,
     requests: Vec<Request>,
     ids: Random,
@@ -44,7 +44,7 @@ impl Requests {
     /// other ids.
     ///
     /// A body that is no event of `landfall-traffic`'s form is left out.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         bodies: impl IntoIterator<Item = &'a str>,
         path: &str,
         secret: &Secret,
@@ -65,7 +65,7 @@ impl Requests {
     }
 
     /// Begins a first round again, with other ids.
-    pub fn renew(&mut self) {
+    pub(crate) fn renew(&mut self) {
         for request in &mut self.requests {
             request.stamp(&self.secret, &mut self.ids);
         }
@@ -73,7 +73,7 @@ impl Requests {
     }
 
     /// The bytes of the next request, and how many of them are its body.
-    pub fn take(&mut self) -> (&[u8], usize) {
+    pub(crate) fn take(&mut self) -> (&[u8], usize) {
         let count = self.requests.len();
         let request = &mut self.requests[self.taken % count];
         if self.taken >= count || self.stamped.elapsed() > FRESH {
@@ -84,7 +84,7 @@ impl Requests {
     }
 
     /// The next body alone, for those who need no signature.
-    pub fn take_body(&mut self) -> &[u8] {
+    pub(crate) fn take_body(&mut self) -> &[u8] {
         let count = self.requests.len();
         let request = &mut self.requests[self.taken % count];
         request.identify(&mut self.ids);

@@ -1,7 +1,7 @@
 use landfall_traffic::Plan;
 
 /// Whose events are sent.
-pub const USERS: u32 = 20_000;
+pub(crate) const USERS: u32 = 20_000;
 
 /// A Monday and a Tuesday: weekends are quiet.
 const DAYS: u32 = 2;
@@ -11,7 +11,7 @@ const FIRST_DAY_MS: i64 = 1_780_272_000_000;
 ///
 /// With [`USERS`] these are more than two row groups of each day, so that what comes again with another id finds no copy of
 /// itself among the rows that it is encoded with.
-pub fn bodies(users: u32) -> Vec<String> {
+pub(crate) fn bodies(users: u32) -> Vec<String> {
     let plan = Plan {
         days: DAYS,
         users,
