@@ -1,8 +1,11 @@
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimePrinter;
 use landfall_testkit::{Ended, Landfall, ObjectStore, Outage, Process, SIGNED, SmallDisk, config};
 use serde_json::Value;
 
@@ -192,6 +195,59 @@ fn a_wrong_key_of_the_store_is_trouble_and_its_clock_is_compared() {
     };
     assert!(found.iter().any(compared), "{found:#?}");
     assert!(!format!("{found:?}").contains("not this one"));
+}
+
+/// The address of a server of which nothing is known but what it takes for the time; it ends with the process.
+fn server_that_is_late_by(seconds: i64) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The head at least, so that the answer does not meet a reset.
+            let mut head = BufReader::new(&stream).lines();
+            while head
+                .next()
+                .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+            {}
+            let time = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+            let date = DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&time)
+                .unwrap();
+            let answer = format!(
+                "HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            // Whoever asks may have gone away.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_clock_that_is_not_that_of_the_store_is_a_worry() {
+    for (seconds, weight, least) in [
+        (1, "fine", 0),
+        (-1, "fine", 0),
+        (120, "worry", 115),
+        (-120, "worry", 115),
+    ] {
+        let store = server_that_is_late_by(seconds);
+        let storage = format!(
+            "[sinks.lake.storage]\nendpoint = \"http://{store}\"\nregion = \"us-east-1\"\nallow_http = \"true\"\naccess_key_id = \"a\"\nsecret_access_key = \"b\"\n"
+        );
+        let text = modest().replace("{dir}/lake", "s3://bucket/doctor") + &storage;
+        let found = doctor(&landfall(), &text);
+        let (found, _, what) = found
+            .iter()
+            .find(|(.., what)| what.contains("from that of the store of sinks.lake"))
+            .unwrap();
+        let off: u64 = what.split_once(" s ").unwrap().0.parse().unwrap();
+        assert!(
+            found == weight && (least..least + 10).contains(&off),
+            "{what}"
+        );
+    }
 }
 
 #[test]

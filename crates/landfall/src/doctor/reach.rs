@@ -135,7 +135,8 @@ pub(super) async fn clock(config: &Config) -> anyhow::Result<Vec<Finding>> {
             // Whether the store answers at all is looked at elsewhere.
             continue;
         };
-        let what = format!("{off:.0?} from that of the store of sinks.{id}");
+        let off_secs = off.as_secs();
+        let what = format!("{off_secs} s from that of the store of sinks.{id}");
         findings.push(if off > CLOCK_TOLERANCE {
             let advice = "set it, and keep it by NTP: requests are refused for the age of their signature, by stores too";
             Finding::worry("clock", what, advice)
