@@ -1,7 +1,15 @@
 //! The console in a real browser.
 
+#[path = "console/several.rs"]
+mod several;
+#[path = "console/usable.rs"]
+mod usable;
+
+use std::hint;
+use std::time::UNIX_EPOCH;
+
 use landfall_testkit::{Browser, Instance, Landfall, Outage, Request, SIGNED, config, get};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SECRET: &str = "a secret only of this test";
 
@@ -17,14 +25,37 @@ fn start(api: &str) -> (Instance, Browser) {
     (instance, browser)
 }
 
+fn event(id: u32, account: &str) -> String {
+    let event = json!({ "id": id.to_string(), "name": "appcues:flow_started", "account_id": account, "timestamp": 1_700_000_000_000_i64 });
+    event.to_string()
+}
+
 fn send(instance: &Instance, id: u32, account: &str) {
-    let body = json!({ "id": id.to_string(), "name": "appcues:flow_started", "account_id": account, "timestamp": 1_700_000_000_000_i64 });
-    let body = body.to_string();
+    let body = event(id, account);
     let answer = Request::post("/webhooks/appcues")
         .signed(SECRET, body.as_bytes())
         .body(body.as_bytes())
         .send(instance.source());
     assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Sends what must be refused.
+fn send_wrong(instance: &Instance) {
+    let wrong = Request::post("/webhooks/appcues").signed("another", b"{}");
+    assert_eq!(wrong.body(b"{}").send(instance.source()).status, 401);
+}
+
+/// Of what comes in the same millisecond the page knows no order.
+fn wait_for_next_millisecond() {
+    let millis = || {
+        UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |elapsed| elapsed.as_millis())
+    };
+    let before = millis();
+    while millis() == before {
+        hint::spin_loop();
+    }
 }
 
 /// Whether the element `id` shows `text`.
@@ -51,13 +82,22 @@ fn what_comes_is_seen_live_with_what_became_of_it_and_why() {
     browser.wait_until(&shows("deliveries", "duplicate"));
 
     for _ in 0..2 {
-        let wrong = Request::post("/webhooks/appcues").signed("another", b"{}");
-        assert_eq!(wrong.body(b"{}").send(instance.source()).status, 401);
+        send_wrong(&instance);
     }
     browser.wait_until(&shows("deliveries", "signature_mismatch"));
     browser.wait_until(&shows(
         "deliveries",
         "no configured secret signed it: compare the webhook's secret key",
+    ));
+    browser.wait_until(&shows("deliveries", "2 since the start"));
+    send(&instance, 2, "12345");
+    wait_for_next_millisecond();
+    send_wrong(&instance);
+    browser.wait_until(&shows("deliveries", "3 since the start"));
+    let fates =
+        "Array.from(document.querySelectorAll('#deliveries .mark'), mark => mark.innerText).join()";
+    browser.wait_until(&format!(
+        "{fates} == 'refused,accepted,refused,duplicate,accepted'"
     ));
     browser.wait_until(&shows("deliveries", "2 times"));
 
@@ -67,37 +107,61 @@ fn what_comes_is_seen_live_with_what_became_of_it_and_why() {
         200
     );
     browser.wait_until(&shows("deliveries", "quarantined"));
+    browser.wait_until(&shows("deliveries", "the body is not JSON"));
     browser.wait_until(&shows("components", "works"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
 #[test]
-fn what_senders_write_is_shown_as_text_and_bodies_only_when_asked_for() {
+fn what_senders_write_is_shown_as_text_and_values_only_when_asked_for() {
     let (instance, browser) = start("");
     let hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>";
     send(&instance, 1, hostile);
     browser.wait_until(&shows("deliveries", hostile));
+    let opened = "document.querySelector('#deliveries pre').innerText";
+    browser.run("document.querySelector('#deliveries summary').click()");
+    browser.wait_until(&format!("{opened}.includes('\"account_id\": \"(text)\"')"));
+    browser.wait_until(&format!("{opened}.includes('\"timestamp\": \"(number)\"')"));
     assert_eq!(
-        browser.run("return document.querySelectorAll('img, script').length"),
-        1
-    );
-    assert_eq!(
-        browser.run("return document.getElementById('bodies').textContent"),
-        ""
+        browser.run(&format!("return {opened}.includes({hostile:?})")),
+        false
     );
 
-    browser.run("document.getElementById('show-bodies').click()");
-    let mut id = 1;
-    while browser.run(&format!("return {}", shows("bodies", hostile))) != true {
-        id += 1;
-        send(&instance, id, hostile);
-    }
-    browser.run("document.getElementById('show-bodies').click()");
-    assert_eq!(
-        browser.run("return document.getElementById('bodies').textContent"),
-        ""
-    );
+    browser.run("document.getElementById('values').click()");
+    browser.wait_until(&format!("{opened}.includes({hostile:?})"));
+    browser.wait_until(&format!(
+        "{opened}.includes('\"timestamp\": 1700000000000')"
+    ));
+    browser.run("document.getElementById('values').click()");
+    browser.wait_until(&format!("{opened}.includes('\"(text)\"')"));
+    let elements = "return document.querySelectorAll('img, script').length";
+    assert_eq!(browser.run(elements), 1);
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_list_stands_still_while_a_row_is_read_or_it_is_held() {
+    let (instance, browser) = start("");
+    send(&instance, 1, "first");
+    browser.wait_until(&shows("deliveries", "first"));
+    browser.run("document.querySelector('#deliveries summary').click()");
+    send(&instance, 2, "second");
+    browser.wait_until(&shows("chart-words", "2 events in the last hour"));
+    browser.wait_until(&shows(
+        "deliveries-note",
+        "stands still while a row is open",
+    ));
+    let is_shown = |text| browser.run(&format!("return {}", shows("deliveries", text)));
+    assert_eq!(is_shown("second"), false);
+    browser.run("document.querySelector('#deliveries summary').click()");
+    browser.wait_until(&shows("deliveries", "second"));
+
+    browser.run("document.getElementById('hold').click()");
+    send(&instance, 3, "third");
+    browser.wait_until(&shows("chart-words", "3 events in the last hour"));
+    assert_eq!(is_shown("third"), false);
+    browser.run("document.getElementById('hold').click()");
+    browser.wait_until(&shows("deliveries", "third"));
 }
 
 #[test]
@@ -108,11 +172,9 @@ fn it_fits_a_phone_and_follows_light_and_dark() {
     browser.run("document.getElementById('numbers').open = true");
     let mut grounds = Vec::new();
     for scheme in ["light", "dark"] {
-        let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        browser.devtools("Emulation.setEmulatedMedia", &scheme);
+        browser.prefer(scheme);
         for width in [320_u64, 390, 1280] {
-            let screen = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 1000 });
-            browser.devtools("Emulation.setDeviceMetricsOverride", &screen);
+            browser.resize(width, 800);
             let measured = "return [innerWidth, document.documentElement.scrollWidth]";
             let measured = browser.run(measured);
             assert!(
@@ -168,27 +230,50 @@ fn it_asks_for_the_token_and_keeps_it_no_longer_than_the_tab() {
 }
 
 #[test]
-fn whose_events_came_is_not_told_where_events_may_not_be_watched() {
-    let (mut instance, browser) = start("api.tap = false");
+fn whose_events_came_and_what_is_in_them_is_not_told_where_events_may_not_be_watched() {
+    let (instance, browser) = start("api.tap = false");
     send(&instance, 1, "12345");
-    let wrong = Request::post("/webhooks/appcues").signed("another", b"{}");
-    assert_eq!(wrong.body(b"{}").send(instance.source()).status, 401);
-    let activity = |instance: &Instance| {
-        get(instance.api(), "/api/v1/activity")
-            .expect("an answer")
-            .text()
-    };
-    instance.wait_until("the event is seen", |instance| {
-        activity(instance).contains("web_flow_started")
-    });
-    let said = activity(&instance);
+    send_wrong(&instance);
+    browser.wait_until(&shows("deliveries", "web_flow_started"));
+    browser.wait_until(&shows("deliveries", "signature_mismatch"));
+    browser.wait_until(&shows(
+        "deliveries-note",
+        "lets nobody look into events here",
+    ));
+    let offered =
+        "return document.querySelectorAll('#deliveries summary, #values:not([hidden])').length";
+    assert_eq!(browser.run(offered), 0);
+    let said = get(instance.api(), "/api/v1/activity").unwrap().text();
+    let number =
+        serde_json::from_str::<Value>(&said).unwrap()["lake"]["events"][0]["number"].clone();
     assert!(
-        !said.contains("12345") && !said.contains("127.0.0.1"),
+        number.is_i64() && !said.contains("12345") && !said.contains("127.0.0.1"),
         "{said}"
     );
-    browser.wait_until(&shows("bodies-note", "does not let bodies be shown"));
-    assert_eq!(
-        browser.run("return document.getElementById('show-bodies').disabled"),
-        true
-    );
+    let event = format!("/api/v1/event?component=lake&number={number}");
+    assert_eq!(get(instance.api(), &event).unwrap().status, 403);
+}
+
+#[test]
+fn what_is_in_an_event_is_answered_without_values_unless_they_are_asked_for() {
+    let (mut instance, _) = start("");
+    send(&instance, 1, "12345");
+    let answer = |instance: &Instance, path: &str| {
+        let answer = get(instance.api(), path).unwrap();
+        serde_json::from_str::<Value>(&answer.text()).unwrap()
+    };
+    let first = |instance: &Instance| {
+        answer(instance, "/api/v1/activity")["lake"]["events"][0]["number"].clone()
+    };
+    instance.wait_until("the event is seen", |instance| first(instance).is_i64());
+    let event = format!("/api/v1/event?component=lake&number={}", first(&instance));
+    let shape = answer(&instance, &event);
+    assert_eq!(shape["event"]["account_id"], "(text)");
+    assert!(!shape.to_string().contains("12345"), "{shape}");
+    let whole = answer(&instance, &format!("{event}&values=true"));
+    assert_eq!(whole["event"]["account_id"], "12345");
+    for unknown in ["component=lake&number=1", "component=other&number=1"] {
+        let answer = get(instance.api(), &format!("/api/v1/event?{unknown}")).unwrap();
+        assert_eq!(answer.status, 404, "{}", answer.text());
+    }
 }

@@ -3,22 +3,32 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::Timestamp;
+use bytes::Bytes;
+
+use crate::{Event, Timestamp};
 
 /// How far back it goes, and how much of it is kept.
 const MINUTES: usize = 60;
 const EVENTS: usize = 100;
 const FILES: usize = 50;
 const REFUSALS: usize = 50;
+const REFUSALS_OF_A_KIND: usize = 20;
 
-/// What of an account's name is kept, in bytes: senders choose it.
+/// Of what was accepted in a second only the first few are kept: nobody could read as fast as they would go by.
+const EVENTS_A_SECOND: usize = 20;
+
+/// What of an account's name is kept, in bytes, and how large a body may be to be kept: senders choose both.
 const ACCOUNT_BYTES: usize = 64;
+const BODY_BYTES: usize = 32 * 1024;
 
 /// What a component has done of late, as it says itself, for whoever watches. Clones share it.
 ///
-/// It takes the same memory however much happens. Each time costs a lock and a look-up or two.
+/// It takes no more than a fixed amount of memory however much happens. Each time costs a lock and a look-up or two.
 #[derive(Clone, Debug, Default)]
-pub struct Activity(Arc<Mutex<Past>>);
+pub struct Activity {
+    past: Arc<Mutex<Past>>,
+    keeps_bodies: bool,
+}
 
 /// The last hour, or less of it where more has happened than is kept.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +39,10 @@ pub struct Past {
     pub events: VecDeque<SeenEvent>,
     /// The last files that were landed, oldest first.
     pub files: VecDeque<LandedFile>,
-    /// The last refusal of each kind, by its code.
+    /// The last refusals of each kind, by its code.
     pub refusals: BTreeMap<&'static str, RefusedRequests>,
+    /// The second of the last event, since the Unix epoch, and how many that were accepted in it are kept.
+    second: (i64, usize),
 }
 
 /// What happened in a minute.
@@ -38,17 +50,23 @@ pub struct Past {
 pub struct Minute {
     /// Requests that were answered that their events are safe.
     pub answered: u64,
+    /// The events in these requests.
+    pub received: u64,
     /// Requests that were refused.
     pub refused: u64,
     /// How many requests were answered within so many microseconds, and not within half of that: powers of two.
     pub answer_times: BTreeMap<u64, u64>,
     /// Events of each type that were accepted in this minute, in alphabetical order.
     pub events: BTreeMap<&'static str, u64>,
+    /// How many of these are kept apart, since they are no events.
+    pub quarantined: u64,
 }
 
 /// An event that a sink has looked into.
 #[derive(Clone, Debug)]
 pub struct SeenEvent {
+    /// Tells it from all others of the component, also those of an earlier process. It grows.
+    pub number: i64,
     /// When it was accepted.
     pub received_at: Timestamp,
     /// A name of a closed list.
@@ -57,17 +75,19 @@ pub struct SeenEvent {
     pub account_id: String,
     /// What became of it.
     pub fate: Fate,
+    /// Its body, if bodies are kept and it is not larger than 32 KiB.
+    pub body: Option<Bytes>,
 }
 
 /// What becomes of an event that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It lands.
     Accepted,
     /// It has come before and does not land again.
     Duplicate,
     /// It is no event, for this reason, and is kept apart.
-    Quarantined(&'static str),
+    Quarantined(String),
 }
 
 /// A file that was landed.
@@ -84,27 +104,43 @@ pub struct LandedFile {
 }
 
 /// Requests that were refused for the same reason.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RefusedRequests {
-    /// When the last of them came.
-    pub at: Timestamp,
-    /// Why, and what to mend.
+    /// Why the last of them was, and what to mend.
     pub why: String,
-    /// Where the last of them came from, if that is known.
-    pub peer: Option<IpAddr>,
     /// How many there were since the component was first built.
     pub count: u64,
+    /// The last of them, oldest first.
+    pub last: VecDeque<RefusedRequest>,
+}
+
+/// A request that was refused.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedRequest {
+    /// When.
+    pub at: Timestamp,
+    /// Where it came from, if that is known.
+    pub peer: Option<IpAddr>,
 }
 
 impl Activity {
-    /// A request was answered, `took` after it had come, that its events are safe.
-    pub fn answered(&self, took: Duration) {
+    /// One that also keeps the bodies of the last events, 3.2 MiB of them at most.
+    pub fn with_bodies() -> Self {
+        Self {
+            keeps_bodies: true,
+            ..Self::default()
+        }
+    }
+
+    /// A request with `events` was answered, `took` after it had come, that they are safe.
+    pub fn answered(&self, took: Duration, events: u64) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX >> 1);
         let within = micros.max(1).checked_next_power_of_two().unwrap_or(micros);
         let now = Timestamp::now();
         self.update(|past| {
             if let Some(minute) = past.minute(now) {
                 minute.answered += 1;
+                minute.received += events;
                 *minute.answer_times.entry(within).or_default() += 1;
             }
         });
@@ -117,45 +153,53 @@ impl Activity {
             if let Some(minute) = past.minute(at) {
                 minute.refused += 1;
             }
-            let before = past.refusals.get(code).map_or(0, |refusal| refusal.count);
-            let refusal = RefusedRequests {
-                at,
-                why,
-                peer,
-                count: before + 1,
-            };
-            if before > 0 || past.refusals.len() < REFUSALS {
-                past.refusals.insert(code, refusal);
+            if past.refusals.len() == REFUSALS && !past.refusals.contains_key(code) {
+                return;
             }
+            let refusals = past.refusals.entry(code).or_default();
+            refusals.why = why;
+            refusals.count += 1;
+            if refusals.last.len() == REFUSALS_OF_A_KIND {
+                refusals.last.pop_front();
+            }
+            refusals.last.push_back(RefusedRequest { at, peer });
         });
     }
 
-    /// An event was looked into, that was accepted at `received_at`.
+    /// An event was looked into; `event_type` is a name of a closed list.
     pub fn saw(
         &self,
-        received_at: Timestamp,
+        event: &Event,
         event_type: &'static str,
         account_id: Option<&str>,
         fate: Fate,
     ) {
-        let account_id = account_id.unwrap_or_default();
-        let account_id = &account_id[..account_id.floor_char_boundary(ACCOUNT_BYTES)];
+        let received_at = event.received_at;
         self.update(|past| {
             if let Some(minute) = past.minute(received_at) {
                 *minute.events.entry(event_type).or_default() += 1;
+                minute.quarantined += u64::from(matches!(fate, Fate::Quarantined(_)));
             }
-            // What falls out leaves its memory to what comes in.
-            let kept = past.events.len() == EVENTS;
-            let oldest = if kept { past.events.pop_front() } else { None };
-            let mut account = oldest.map(|event| event.account_id).unwrap_or_default();
-            account.clear();
-            account.push_str(account_id);
-            past.events.push_back(SeenEvent {
+            if fate == Fate::Accepted && !past.has_room(received_at) {
+                return;
+            }
+            let account_id = account_id.unwrap_or_default();
+            let account_id = &account_id[..account_id.floor_char_boundary(ACCOUNT_BYTES)];
+            let is_kept = self.keeps_bodies && event.body.len() <= BODY_BYTES;
+            let last = past.events.back().map(|last| last.number);
+            let seen = SeenEvent {
+                number: last.map_or_else(|| Timestamp::now().as_millis(), |last| last + 1),
                 received_at,
                 event_type,
-                account_id: account,
+                account_id: account_id.to_owned(),
                 fate,
-            });
+                // A copy: the event's may be part of a block of many.
+                body: is_kept.then(|| Bytes::copy_from_slice(&event.body)),
+            };
+            if past.events.len() == EVENTS {
+                past.events.pop_front();
+            }
+            past.events.push_back(seen);
         });
     }
 
@@ -185,11 +229,21 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, Past> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Past {
+    /// Whether one more that was accepted `at` this time is kept.
+    fn has_room(&mut self, at: Timestamp) -> bool {
+        let second = at.as_millis().div_euclid(1000);
+        if self.second.0 != second {
+            self.second = (second, 0);
+        }
+        self.second.1 += 1;
+        self.second.1 <= EVENTS_A_SECOND
+    }
+
     /// The minute of `at`, unless it is too long ago.
     fn minute(&mut self, at: Timestamp) -> Option<&mut Minute> {
         let minute = at.as_millis().div_euclid(60_000);
@@ -219,42 +273,79 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
+    fn event(at: i64, body: impl Into<Bytes>) -> Event {
+        Event::new(Timestamp::from_millis(at), body)
+    }
+
     #[test]
     fn an_hour_of_minutes_and_the_last_events_are_kept_however_many_there_are() {
         let activity = Activity::default();
         for at in 0..200 {
-            let received_at = Timestamp::from_millis(at * MINUTE);
-            activity.saw(received_at, "some", Some("account"), Fate::Accepted);
+            let event = event(at * MINUTE, "{}");
+            activity.saw(&event, "some", Some("account"), Fate::Accepted);
         }
-        activity.saw(Timestamp::from_millis(0), "late", None, Fate::Duplicate);
+        activity.saw(&event(0, "{}"), "late", None, Fate::Duplicate);
         let past = activity.past();
         assert_eq!(past.minutes.len(), MINUTES);
         assert_eq!(past.minutes.keys().next(), Some(&140));
         assert_eq!(past.minutes[&199].events["some"], 1);
         assert_eq!(past.events.len(), EVENTS);
+        assert!(past.events.iter().is_sorted_by_key(|event| event.number));
         let last = past.events.back().unwrap();
-        assert_eq!((last.event_type, last.fate), ("late", Fate::Duplicate));
+        assert_eq!((last.event_type, &last.fate), ("late", &Fate::Duplicate));
         assert_eq!(last.account_id, "");
+    }
+
+    #[test]
+    fn of_a_second_all_are_counted_and_a_few_that_were_accepted_kept_with_all_others() {
+        let activity = Activity::default();
+        for at in 0..1000 {
+            activity.saw(&event(at, "{}"), "some", None, Fate::Accepted);
+        }
+        activity.saw(&event(999, "{}"), "some", None, Fate::Duplicate);
+        activity.saw(&event(1000, "{}"), "some", None, Fate::Accepted);
+        let past = activity.past();
+        assert_eq!(past.minutes[&0].events["some"], 1002);
+        assert_eq!(past.events.len(), EVENTS_A_SECOND + 2);
+    }
+
+    #[test]
+    fn bodies_are_kept_only_where_they_are_asked_for_and_only_small_ones() {
+        for (activity, expected) in [
+            (Activity::default(), None),
+            (Activity::with_bodies(), Some("{}".into())),
+        ] {
+            activity.saw(&event(0, "{}"), "some", None, Fate::Accepted);
+            let large = vec![b' '; BODY_BYTES + 1];
+            activity.saw(&event(0, large), "some", None, Fate::Accepted);
+            let bodies = activity.past().events.into_iter().map(|event| event.body);
+            assert_eq!(bodies.collect::<Vec<_>>(), [expected, None]);
+        }
     }
 
     #[test]
     fn what_senders_choose_is_cut_short() {
         let activity = Activity::default();
         let long = "ä".repeat(1000);
-        activity.saw(Timestamp::now(), "some", Some(&long), Fate::Accepted);
+        activity.saw(&event(0, "{}"), "some", Some(&long), Fate::Accepted);
         assert_eq!(activity.past().events[0].account_id, long[..ACCOUNT_BYTES]);
     }
 
     #[test]
-    fn refusals_of_one_kind_are_one_entry_and_keep_no_other_from_being_seen() {
+    fn refusals_of_one_kind_keep_no_other_from_being_seen() {
         let activity = Activity::default();
         activity.refused("rare", "mend this".to_owned(), None);
         for _ in 0..1000 {
             activity.refused("common", "mend that".to_owned(), None);
         }
         let past = activity.past();
-        assert_eq!(past.refusals["rare"].count, 1);
-        assert_eq!(past.refusals["common"].count, 1000);
+        let [common, rare] = ["common", "rare"].map(|code| &past.refusals[code]);
+        assert_eq!((rare.count, rare.last.len()), (1, 1));
+        assert_eq!(
+            (common.count, common.last.len()),
+            (1000, REFUSALS_OF_A_KIND)
+        );
+        assert_eq!(common.why, "mend that");
     }
 
     #[test]

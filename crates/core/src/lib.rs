@@ -37,7 +37,9 @@ mod shutdown;
 mod stream;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
-pub use activity::{Activity, Fate, LandedFile, Minute, Past, RefusedRequests, SeenEvent};
+pub use activity::{
+    Activity, Fate, LandedFile, Minute, Past, RefusedRequest, RefusedRequests, SeenEvent,
+};
 pub use component::{
     BuildError, Component, Health, Labels, Listeners, Resource, Sink, SinkConfig, SinkContext,
     SinkError, Source, SourceConfig, SourceContext, SourceError, StateStore, Transform,

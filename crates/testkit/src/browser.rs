@@ -3,6 +3,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::process::POLL_INTERVAL;
@@ -84,12 +86,30 @@ impl Browser {
         }
     }
 
-    /// Does `command` of the DevTools protocol, such as `Emulation.setEmulatedMedia`.
-    pub fn devtools(&self, command: &str, params: &Value) {
-        self.post(
-            "goog/cdp/execute",
-            &json!({ "cmd": command, "params": params }),
-        );
+    /// Presses a key as a person would, and lets it go: a character, or such as `\u{e004}`, which is Tab
+    /// (<https://www.w3.org/TR/webdriver2/#keyboard-actions>).
+    pub fn press(&self, key: char) {
+        let actions = ["keyDown", "keyUp"].map(|r#type| json!({ "type": r#type, "value": key }));
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
+        self.post("actions", &json!({ "actions": [keyboard] }));
+    }
+
+    /// What `command` of the DevTools protocol answers, such as `Emulation.setEmulatedMedia`.
+    pub fn devtools(&self, command: &str, params: &Value) -> Value {
+        let command = json!({ "cmd": command, "params": params });
+        self.post("goog/cdp/execute", &command)
+    }
+
+    /// Makes the page `width` by `height` CSS pixels large, as on a phone if it is narrow.
+    pub fn resize(&self, width: u64, height: u64) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 1000 });
+        self.devtools("Emulation.setDeviceMetricsOverride", &screen);
+    }
+
+    /// Makes the page `light` or `dark`, as its reader prefers.
+    pub fn prefer(&self, scheme: &str) {
+        let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", &scheme);
     }
 
     /// What the browser has complained of since the last look, such as errors of scripts.
@@ -99,11 +119,12 @@ impl Browser {
         entries.iter().map(Value::to_string).collect()
     }
 
-    /// A PNG of what there is to see, as Base64.
-    pub fn screenshot(&self) -> String {
+    /// A PNG of what there is to see.
+    pub fn screenshot(&self) -> Vec<u8> {
         let path = format!("/session/{}/screenshot", self.session);
         let png = self.ask("GET", &path, &Value::Null);
-        png.as_str().expect("Base64").to_owned()
+        let png = BASE64_STANDARD.decode(png.as_str().unwrap_or_default());
+        png.expect("Base64")
     }
 
     #[track_caller]

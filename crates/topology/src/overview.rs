@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use landfall_core::Activity;
+use landfall_core::{Activity, Past};
 
-use crate::Config;
+use crate::{ApiConfig, Config};
 
 /// Which components there are at present, and what they say that they have done. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Overview(Arc<Mutex<State>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Overview {
+    state: Arc<Mutex<State>>,
+    keeps_bodies: bool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -25,6 +28,14 @@ pub(crate) struct Component {
 }
 
 impl Overview {
+    /// That of a pipeline with this api. Where it shows no events, none are kept for it.
+    pub(crate) fn new(api: &ApiConfig) -> Self {
+        Self {
+            state: Arc::default(),
+            keeps_bodies: api.shows_events(),
+        }
+    }
+
     pub(crate) fn set(&self, config: &Config) {
         let component = |id: &String, kind, r#type: &String, inputs: &[String]| Component {
             id: id.clone(),
@@ -57,10 +68,24 @@ impl Overview {
     /// What component `id` does, before and after it is replaced.
     pub(crate) fn activity(&self, id: &str) -> Activity {
         let activities = &mut self.state().activities;
-        activities.entry(id.to_owned()).or_default().clone()
+        let activity = activities.entry(id.to_owned());
+        let new = || {
+            if self.keeps_bodies {
+                Activity::with_bodies()
+            } else {
+                Activity::default()
+            }
+        };
+        activity.or_insert_with(new).clone()
+    }
+
+    /// What component `id` has done; nothing if there is none.
+    pub(crate) fn past(&self, id: &str) -> Past {
+        let activity = self.state().activities.get(id).cloned();
+        activity.unwrap_or_default().past()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

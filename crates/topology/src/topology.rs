@@ -40,7 +40,7 @@ impl Topology {
         // Components look their counters up when they are built.
         api::record_metrics();
         let listeners = Listeners::default();
-        let overview = Overview::default();
+        let overview = Overview::new(&config.api);
         let api = bind(config.api.address).map_err(|problem| format!("api: {problem}"));
         let built = Built::of(&config, None, &listeners, &overview).await;
         match (api, built) {

@@ -239,10 +239,10 @@ fn tell(
 ) {
     let (event_type, account_id, fate) = match parsed {
         Ok(parsed) => (parsed.event_type(), parsed.account_id(), Fate::Accepted),
-        Err(reason) => ("no event", None, Fate::Quarantined(reason.reason())),
+        Err(reason) => ("no event", None, Fate::Quarantined(reason.to_string())),
     };
     let fate = if is_duplicate { Fate::Duplicate } else { fate };
-    activity.saw(event.received_at, event_type, account_id.as_deref(), fate);
+    activity.saw(event, event_type, account_id.as_deref(), fate);
 }
 
 /// Rows that gather until they are a row group.

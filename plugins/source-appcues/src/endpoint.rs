@@ -109,7 +109,7 @@ impl Endpoint {
                 self.0.received.increment(1);
                 let took = began.elapsed();
                 self.0.accepted.record(took);
-                self.0.activity.answered(took);
+                self.0.activity.answered(took, 1);
                 span.end(StatusCode::OK, None);
                 accepted()
             }

@@ -4,7 +4,7 @@ use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -38,6 +38,7 @@ pub(crate) struct Service {
     requests: Semaphore,
     out: DeliverySender,
     refusals: Refusals,
+    activity: Activity,
     is_stopping: AtomicBool,
 }
 
@@ -98,7 +99,8 @@ impl Service {
             requests: Semaphore::new(limits.max_requests),
             limits,
             out,
-            refusals: Refusals::new(labels.clone(), activity),
+            refusals: Refusals::new(labels.clone(), activity.clone()),
+            activity,
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -158,25 +160,27 @@ impl Service {
     }
 
     async fn push(&self, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Refused> {
+        let began = Instant::now();
         if self.is_stopping.load(Ordering::Relaxed) {
             return Err(Refused::stopping());
         }
         let permit = self.requests.try_acquire();
         let _permit = permit.map_err(|_| Refused::overloaded())?;
         let mut read = self.reader.read(headers, body).await?;
-        self.deliver(&mut read).await?;
+        let count = self.deliver(&mut read).await?;
         // What can be taken is safe by now. The rest never can be: Vector must not send it again without end.
         self.reject(&read)?;
+        self.activity.answered(began.elapsed(), count);
         Ok(uncompressed(&PushEventsResponse {}))
     }
 
-    /// Makes the events of `read` durable, all of them.
-    async fn deliver(&self, read: &mut Read) -> Result<(), Refused> {
+    /// Makes the events of `read` durable, all of them, and says how many there are.
+    async fn deliver(&self, read: &mut Read) -> Result<u64, Refused> {
         let events = std::mem::take(&mut read.events);
-        if events.is_empty() {
-            return Ok(());
-        }
         let count = events.len() as u64;
+        if count == 0 {
+            return Ok(0);
+        }
         let (mut ack, answer) = Ack::channel();
         // The events may wait for longer than the request does.
         ack.hold(read.reserved.take());
@@ -188,7 +192,7 @@ impl Service {
         match timeout(limit, delivered).await {
             Ok(Outcome::Durable) => {
                 self.received.increment(count);
-                Ok(())
+                Ok(count)
             }
             Ok(Outcome::Refused(Refusal::Full)) => {
                 Err(Refused::unavailable("full", "the buffer is full"))

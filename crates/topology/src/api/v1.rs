@@ -31,6 +31,7 @@ pub(super) fn router(api: Api) -> Router<Api> {
         .route("/components", get(components))
         .route("/status", get(activity::status))
         .route("/activity", get(activity::activity))
+        .route("/event", get(activity::event))
         .route("/tap", get(tap))
         .layer(from_fn_with_state(api, allow))
 }
@@ -73,28 +74,21 @@ fn is_local_host(headers: &HeaderMap) -> bool {
     matches!(name, "localhost" | "[::1]") || is_loopback(name)
 }
 
-fn refusal(status: StatusCode, error: &str, message: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, error: &str, message: &str) -> Response {
     (status, Json(json!({ "error": error, "message": message }))).into_response()
 }
 
+pub(super) fn tap_not_allowed() -> Response {
+    refusal(
+        StatusCode::FORBIDDEN,
+        "tap_not_allowed",
+        "api.tap lets events be watched; by default it does so on loopback, or where there is an api.token",
+    )
+}
+
 async fn components(State(api): State<Api>) -> impl IntoResponse {
-    let problem = |id: &str| api.readiness.problem(id);
-    let components: Vec<_> = api
-        .overview
-        .components()
-        .into_iter()
-        .map(|component| {
-            json!({
-                "component_id": component.id,
-                "component_kind": component.kind,
-                "component_type": component.r#type,
-                "inputs": component.inputs,
-                "problem": problem(&component.id),
-            })
-        })
-        .collect();
     let version = env!("CARGO_PKG_VERSION");
-    Json(json!({ "version": version, "components": components }))
+    Json(json!({ "version": version, "components": activity::components(&api) }))
 }
 
 #[derive(Deserialize)]
@@ -107,11 +101,7 @@ struct TapQuery {
 
 async fn tap(State(api): State<Api>, Query(query): Query<TapQuery>, request: Request) -> Response {
     if !api.config.shows_events() {
-        return refusal(
-            StatusCode::FORBIDDEN,
-            "tap_not_allowed",
-            "api.tap lets events be watched; by default it does so on loopback, or where there is an api.token",
-        );
+        return tap_not_allowed();
     }
     let known = api.overview.components();
     let asked: Vec<String> = if query.components.is_empty() {
