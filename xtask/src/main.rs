@@ -8,6 +8,7 @@ mod deps;
 mod dist;
 mod docs;
 mod fuzz;
+mod picture;
 mod services;
 mod step;
 mod test;
@@ -49,6 +50,8 @@ enum XtaskCommand {
     },
     /// Draw the README's chart anew: made-up traffic, landed and asked through the views
     Chart,
+    /// Take the README's picture of the console anew: made-up traffic for some minutes, and a browser that looks at it
+    Picture,
     /// Build what is handed out: a tarball, and a Debian package with a systemd unit
     Dist {
         /// The folder that it goes to; `packages` in the target directory without it
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         }
         XtaskCommand::Docs { check } => docs::write(check),
         XtaskCommand::Chart => chart::draw(),
+        XtaskCommand::Picture => picture::take(),
         XtaskCommand::Dist { check: true, .. } => dist::check(),
         XtaskCommand::Dist { out, .. } => dist::pack(out),
         XtaskCommand::Deps => deps::check(),

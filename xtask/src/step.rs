@@ -48,6 +48,19 @@ pub(crate) fn run(command: &mut Command, advice: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Builds the `landfall` command in the profile of this program, and says where it is.
+pub(crate) fn build_landfall() -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(
+        Command::new(cargo)
+            // Of the whole workspace, so that dependencies have the features that they were built with.
+            .args(["build", "--workspace", "--bin", "landfall"])
+            .current_dir(workspace_root()?),
+        "Repair what the compiler names above.",
+    )?;
+    Ok(std::env::current_exe()?.with_file_name("landfall"))
+}
+
 /// A time as people say it: `0.4 s`, `12 s`, `3 min 05 s`.
 pub(crate) fn readable(time: Duration) -> String {
     match time.as_secs() {
