@@ -3,6 +3,7 @@
 mod api;
 mod bench;
 mod chart;
+mod debian;
 mod deny;
 mod deps;
 mod dist;

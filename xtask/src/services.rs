@@ -9,6 +9,7 @@ use landfall_testkit::services::{Chromium, Venv, directory};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::interval;
 
+use crate::debian;
 use crate::step::{run, workspace_root};
 
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
@@ -16,17 +17,20 @@ const REQUIREMENTS: &str = "tests/python/requirements.txt";
 /// Installs the Python environment of `tests/python` and a browser below the target directory, unless they are there already.
 pub(crate) fn install() -> anyhow::Result<()> {
     let services = directory()?;
-    fs::create_dir_all(&services).with_context(|| format!("creating {}", services.display()))?;
-
-    // Two checkouts that share a target directory share the environment: one of them installs, the other waits.
-    let lock = fs::File::create(services.join("install.lock"))?;
-    lock.lock().context("waiting for another installation")?;
-
+    let _installing = alone(&services)?;
     install_python(&services)?;
     install_browser(&services)
 }
 
-/// Unpacks Debian's Chromium, and of what it needs what this machine has not. That takes no rights of an administrator.
+/// The right to install something below `services`: two checkouts that share a target directory share what is there.
+fn alone(services: &Path) -> anyhow::Result<fs::File> {
+    fs::create_dir_all(services).with_context(|| format!("creating {}", services.display()))?;
+    let lock = fs::File::create(services.join("install.lock"))?;
+    lock.lock().context("waiting for another installation")?;
+    Ok(lock)
+}
+
+/// Unpacks Debian's Chromium.
 fn install_browser(services: &Path) -> anyhow::Result<()> {
     if let Ok(there) = Chromium::find(services) {
         println!("    already installed: {}", there.browser.display());
@@ -35,58 +39,14 @@ fn install_browser(services: &Path) -> anyhow::Result<()> {
     let folder = Chromium::folder(services);
     // An installation that was interrupted is done again.
     let _ = fs::remove_dir_all(&folder);
-    for needed in [
-        "lists/partial",
-        "cache/archives/partial",
-        "unpacked",
-        "libraries",
-    ] {
-        fs::create_dir_all(folder.join(needed))?;
-    }
-    let apt = |args: &[&str]| {
-        let option = |name: &str, place: &str| format!("{name}={}", folder.join(place).display());
-        let help = "The tests need a browser. On anything but Debian install chromium and chromedriver, so that they are on PATH.";
-        let mut command = Command::new("apt-get");
-        command.args([
-            "-qq",
-            "-o",
-            "Debug::NoLocking=1",
-            "-o",
-            "APT::Install-Recommends=false",
-        ]);
-        command.args([
-            "-o",
-            "APT::Sandbox::User=",
-            "-o",
-            &option("Dir::State::lists", "lists"),
-        ]);
-        command.args(["-o", &option("Dir::Cache", "cache")]);
-        run(command.args(args), help)
-    };
-    apt(&["update"])?;
-    apt(&[
-        "install",
-        "--download-only",
-        "--yes",
-        "chromium",
-        "chromium-driver",
-        "fonts-dejavu-core",
-    ])?;
     let unpacked = folder.join("unpacked");
-    for package in fs::read_dir(folder.join("cache/archives"))? {
-        let package = package?.path();
-        if package
-            .extension()
-            .is_some_and(|extension| extension == "deb")
-        {
-            let mut unpack = Command::new("dpkg-deb");
-            unpack.arg("--extract").arg(&package).arg(&unpacked);
-            run(
-                &mut unpack,
-                "A package could not be unpacked; is the disk full?",
-            )?;
-        }
-    }
+    debian::unpack(
+        &["chromium", "chromium-driver", "fonts-dejavu-core"],
+        &unpacked,
+        &folder.join("work"),
+        "The tests need a browser. On anything but Debian install chromium and chromedriver, so that they are on PATH.",
+    )?;
+    fs::create_dir(folder.join("libraries"))?;
     copy_libraries(&unpacked, &folder.join("libraries"))?;
     let root = folder.join("root");
     let fonts = format!(
@@ -95,8 +55,6 @@ fn install_browser(services: &Path) -> anyhow::Result<()> {
         folder.display(),
     );
     fs::write(folder.join("fonts.conf"), fonts)?;
-    fs::remove_dir_all(folder.join("cache"))?;
-    fs::remove_dir_all(folder.join("lists"))?;
     fs::rename(unpacked, &root)?;
     println!("    installed: {}", root.display());
     Ok(())
