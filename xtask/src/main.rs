@@ -11,6 +11,7 @@ mod docs;
 mod fuzz;
 mod picture;
 mod services;
+mod stages;
 mod step;
 mod test;
 mod transforms;
@@ -35,6 +36,12 @@ enum XtaskCommand {
     Test,
     #[command(about = bench::ABOUT, after_help = bench::EXAMPLES)]
     Bench(bench::Arguments),
+    /// Count the instructions that each stage takes for an event, and compare them with crates/stages/baseline.json
+    Stages {
+        /// Make what is counted the baseline
+        #[arg(long)]
+        save: bool,
+    },
     /// Look for inputs from outside that break what reads them, with libFuzzer
     Fuzz {
         /// A target of fuzz/fuzz_targets; all of them, one after the other, without it
@@ -91,6 +98,8 @@ fn main() -> ExitCode {
         XtaskCommand::Fuzz { target, seconds } => {
             fuzz::run_long(target.as_deref(), Duration::from_secs(seconds))
         }
+        XtaskCommand::Stages { save: true } => stages::save(),
+        XtaskCommand::Stages { save: false } => stages::check(),
         XtaskCommand::Docs { check } => docs::write(check),
         XtaskCommand::Chart => chart::draw(),
         XtaskCommand::Picture => picture::take(),

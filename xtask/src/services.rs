@@ -1,3 +1,4 @@
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -20,6 +21,33 @@ pub(crate) fn install() -> anyhow::Result<()> {
     let _installing = alone(&services)?;
     install_python(&services)?;
     install_browser(&services)
+}
+
+/// What begins a command that Valgrind runs: the machine's own, or Debian's, which is unpacked if there is none.
+pub(crate) fn valgrind() -> anyhow::Result<Vec<String>> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if env::split_paths(&path).any(|folder| folder.join("valgrind").is_file()) {
+        return Ok(vec!["valgrind".to_owned()]);
+    }
+    let services = directory()?;
+    let _installing = alone(&services)?;
+    let root = services.join("valgrind");
+    let program = root.join("usr/bin/valgrind.bin");
+    if !program.is_file() {
+        let unpacked = services.join("valgrind.unpacked");
+        debian::unpack(
+            &["valgrind"],
+            &unpacked,
+            &services.join("valgrind.work"),
+            "Instructions are counted by Valgrind. On anything but Debian install it, so that it is on PATH.",
+        )?;
+        fs::rename(unpacked, &root)?;
+    }
+    Ok(vec![
+        "env".to_owned(),
+        format!("VALGRIND_LIB={}/usr/libexec/valgrind", root.display()),
+        program.display().to_string(),
+    ])
 }
 
 /// The right to install something below `services`: two checkouts that share a target directory share what is there.
@@ -87,7 +115,7 @@ fn install_python(services: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
 
-    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     run(
         Command::new(&python)
             .args(["-m", "venv", "--clear"])

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::step::{announced, readable, run, workspace_root};
-use crate::{deny, deps, dist, fuzz, services};
+use crate::{deny, deps, dist, fuzz, services, stages};
 
 /// One of cargo's checks.
 struct Check {
@@ -97,6 +97,8 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
 
     let took = announced("cargo xtask dist --check", dist::check)?;
     times.push(("packages", took));
+    let took = announced("cargo xtask stages", stages::check)?;
+    times.push(("stages", took));
     let took = announced("fuzz, some seconds each", fuzz::run_short)?;
     times.push(("fuzz", took));
 
