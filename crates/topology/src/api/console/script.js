@@ -115,8 +115,9 @@ function render(status, activity, counts) {
   say("about", `${status.version} on ${location.host}`);
   say("hint", answered || hasRefused ? "" : "Nothing has come in the last hour. What Appcues sends shows below within seconds, also what is refused and why; if nothing shows, check that the URL in the webhook reaches this machine.");
 
-  const sink = choose(sinks, id => sum(minutes(id).flatMap(minute => Object.values(minute.events))));
-  const tally = count(now, sink ? minutes(sink) : [], before(sink, components).flatMap(minutes));
+  const seen = id => sum(minutes(id).flatMap(minute => Object.values(minute.events)));
+  const sink = choose(sinks.filter(id => activity[id]?.events.length), seen);
+  const tally = count(now, minutes(sink), before(sink, components).flatMap(minutes));
   figures(status, answered, refused, inSources, sinks.flatMap(minutes));
   chart(tally);
   deliveries(activity, sources, sink, status.tap, tally.unseen);
@@ -129,11 +130,11 @@ function render(status, activity, counts) {
 
 // Where several sinks look into events, one of them is shown: at first that which has seen the most.
 let chosen = null;
-function choose(sinks, seen) {
-  const looking = sinks.filter(seen).sort((a, b) => seen(b) - seen(a));
-  const sink = looking.includes(chosen) ? chosen : looking[0];
+function choose(looking, seen) {
+  const most = [...looking].sort((a, b) => seen(b) - seen(a))[0];
+  const sink = looking.includes(chosen) ? chosen : most;
   at("choice").hidden = looking.length < 2;
-  show("sink", [...looking].sort(), ids => ids.map(id => make("option", {}, id)));
+  show("sink", looking, ids => ids.map(id => make("option", {}, id)));
   if (sink && at("sink").value !== sink) at("sink").value = sink;
   return sink;
 }
