@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -71,7 +72,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         );
     }
     bail!(
-        "{} took up to {TOLERANCE} % fewer instructions before, or was not there, as {BASELINE} says. If the change is worth it, \
+        "over {TOLERANCE} % more instructions than in {BASELINE}, or not in it: {}. If the change is worth it, \
          `cargo xtask stages --save` writes that file anew: commit it with the reason.",
         grown.join(", ")
     )
@@ -114,7 +115,7 @@ fn count(dumps: &Path) -> anyhow::Result<Counts> {
         .split(' ')
         .next()
         .and_then(|count| count.parse().ok());
-    let events: u64 = events.context("the stages must say how many events they took")?;
+    let events: NonZeroU64 = events.context("the stages must say how many events they took")?;
 
     let mut instructions_per_event = BTreeMap::new();
     for stage in STAGES {
