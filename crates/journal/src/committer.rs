@@ -6,6 +6,7 @@ use tokio::sync::SetOnce;
 use crate::{
     AppendError,
     disk::{DiskFile, segment_name},
+    gathering::Gathering,
     group::Group,
     journal::Shared,
     segment::{HEADER, Header, Seal},
@@ -49,8 +50,13 @@ impl Committer {
             ended,
         };
         let run = move || {
-            while let Some(group) = self.shared.pending.wait(mem::take(&mut self.buffer)) {
-                self.commit(group);
+            let mut gathering = Gathering::default();
+            loop {
+                let buffer = mem::take(&mut self.buffer);
+                match self.shared.pending.wait(buffer, &mut gathering) {
+                    Some(group) => self.commit(group),
+                    None => break,
+                }
             }
             drop(self);
             drop(end);

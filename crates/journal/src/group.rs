@@ -6,7 +6,8 @@ use std::{
 use tokio::sync::{Semaphore, SetOnce};
 
 use crate::{
-    AppendError,
+    AppendError, Position,
+    gathering::Gathering,
     segment::{HEADER, push_record, record_len},
 };
 
@@ -63,24 +64,29 @@ impl Drop for Group {
     }
 }
 
-/// A record's place in its group, to wait for.
+/// A record's place in the group that it is written with: see [`Journal::join`](crate::Journal::join).
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub struct Ticket {
     offset: u64,
     outcome: Arc<Outcome>,
 }
 
 impl Ticket {
-    /// The record's position, once it is durable.
-    pub(crate) async fn position(self) -> Result<u64, AppendError> {
-        let first = self.outcome.wait().await.clone()?;
-        Ok(first + self.offset)
+    /// Waits until the record is durable, and says where it is. Tickets are ready in the order in which they were given.
+    ///
+    /// # Errors
+    /// As [`append`](crate::Journal::append).
+    pub async fn position(&self) -> Result<Position, AppendError> {
+        self.at(self.outcome.wait().await)
     }
 
-    #[cfg(test)]
-    pub(crate) fn now(&self) -> Option<Result<u64, AppendError>> {
-        let first = self.outcome.get()?.clone();
-        Some(first.map(|first| first + self.offset))
+    /// As [`position`](Self::position), but `None` while that would wait.
+    pub fn now(&self) -> Option<Result<Position, AppendError>> {
+        Some(self.at(self.outcome.get()?))
+    }
+
+    fn at(&self, first: &Result<u64, AppendError>) -> Result<Position, AppendError> {
+        Ok(Position::new(first.clone()? + self.offset))
     }
 }
 
@@ -140,11 +146,20 @@ impl Pending {
         self.lock().group = Group::new(Vec::new());
     }
 
-    /// Waits for records and takes them; `None` when closed and empty.
-    pub(crate) fn wait(&self, buffer: Vec<u8>) -> Option<Group> {
+    /// Waits for records, and for more of them if that pays, and takes them; `None` when closed and empty.
+    pub(crate) fn wait(&self, buffer: Vec<u8>, gathering: &mut Gathering) -> Option<Group> {
         let waiting = |state: &mut State| state.group.records == 0 && !state.closed;
         let state = self.wake.wait_while(self.lock(), waiting);
-        self.swap(state.unwrap_or_else(PoisonError::into_inner), buffer)
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let before = state.group.records;
+        if !state.closed && gathering.pays(before) {
+            let few = |state: &mut State| state.group.records < Gathering::ENOUGH && !state.closed;
+            let gathered = self.wake.wait_timeout_while(state, Gathering::PAUSE, few);
+            (state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+            gathering.paused(before, state.group.records);
+        }
+        gathering.taken(state.group.records);
+        self.swap(state, buffer)
     }
 
     /// Takes the records that are there.
@@ -190,10 +205,10 @@ impl Admission<'_> {
         push_record(&mut group.bytes, parts, len, payload_crc);
         group.records += 1;
         group.permits += self.permit.num_permits();
-        let first = group.records == 1;
+        let wakes = matches!(group.records, 1 | Gathering::ENOUGH);
         drop(state);
         self.permit.forget();
-        if first {
+        if wakes {
             self.pending.wake.notify_one();
         }
         Some(ticket)
@@ -227,10 +242,14 @@ mod tests {
         pending.close();
         assert!(admission.join(&[b"x"], 1, 0).is_none());
         assert!(pending.admit(1).await.is_err());
-        let group = pending.wait(Vec::new()).unwrap();
+        let group = pending.wait(Vec::new(), &mut Gathering::default()).unwrap();
         group.resolve(Ok(64));
-        assert_eq!(ticket.position().await.unwrap(), 64);
-        assert!(pending.wait(Vec::new()).is_none());
+        assert_eq!(ticket.position().await.unwrap().get(), 64);
+        assert!(
+            pending
+                .wait(Vec::new(), &mut Gathering::default())
+                .is_none()
+        );
     }
 
     #[tokio::test]

@@ -82,14 +82,17 @@ impl Journal {
     /// [`AppendError::DiskFull`] and [`AppendError::Io`] when the file system refuses, after which the next append starts
     /// afresh; [`AppendError::Closed`]. After any error the record was not acknowledged, but a reader may still meet it.
     pub async fn append(&self, parts: &[&[u8]]) -> Result<Position, AppendError> {
-        let position = self
-            .handle
-            .shared
-            .append(parts, false)
-            .await?
-            .position()
-            .await?;
-        Ok(Position::new(position))
+        self.join(parts).await?.position().await
+    }
+
+    /// The first half of an [`append`](Self::append): puts the record into the group that is written next, and leaves it to the
+    /// caller when to wait for that. Ready at once unless [`max_pending_bytes`](Options::max_pending_bytes) are pending; if the
+    /// future is dropped before, the record is not written.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), but for those of the file system, which the [`Ticket`] tells.
+    pub async fn join(&self, parts: &[&[u8]]) -> Result<Ticket, AppendError> {
+        self.handle.shared.join(parts, false).await
     }
 
     /// As [`append`](Self::append), but waits for room when the journal is full. Appends that wait are not served in any
@@ -98,14 +101,8 @@ impl Journal {
     /// # Errors
     /// As [`append`](Self::append), without [`AppendError::Full`].
     pub async fn append_waiting(&self, parts: &[&[u8]]) -> Result<Position, AppendError> {
-        let position = self
-            .handle
-            .shared
-            .append(parts, true)
-            .await?
-            .position()
-            .await?;
-        Ok(Position::new(position))
+        let ticket = self.handle.shared.join(parts, true).await?;
+        ticket.position().await
     }
 
     /// A reader that starts at the committed position of the cursor `name`. A new cursor is created durably and starts at the
@@ -233,7 +230,7 @@ pub(crate) struct Tip {
 }
 
 impl Shared {
-    pub(crate) async fn append(&self, parts: &[&[u8]], wait: bool) -> Result<Ticket, AppendError> {
+    pub(crate) async fn join(&self, parts: &[&[u8]], wait: bool) -> Result<Ticket, AppendError> {
         let len = parts.iter().map(|part| part.len()).sum();
         let max = self.options.max_record_bytes;
         if len > max {

@@ -56,7 +56,8 @@
 //!
 //! # What costs what
 //!
-//! - *Append*: one fsync, shared; nobody waits for a timer. Per record a checksum and one copy, under a lock that is never held
+//! - *Append*: one fsync, shared. While many come at a time, a group waits for more of them for up to a millisecond;
+//!   else nobody waits for a timer. Per record a checksum and one copy, under a lock that is never held
 //!   during I/O. Memory: twice [`max_pending_bytes`](Options::max_pending_bytes).
 //! - *Read*: one `pread` per 256 KiB; payloads are slices of that block and keep it alive. Runs on the blocking pool.
 //! - *Commit of a cursor*: one fsync of two pages in place. *State file*: two fsyncs.
@@ -139,6 +140,7 @@ mod options;
 
 mod committer;
 mod cursor;
+mod gathering;
 mod group;
 mod reader;
 mod segment;
@@ -167,6 +169,7 @@ pub use landfall_core::Position;
 pub use self::{
     disk::{Disk, DiskFile},
     error::{AppendError, OpenError},
+    group::Ticket,
     inspect::{Export, InspectedSegment, Inspection, export, inspect, read_segment},
     journal::Journal,
     options::{OnSync, Options},

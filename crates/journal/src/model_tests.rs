@@ -158,7 +158,7 @@ impl Sim {
         self.offered.push(len);
         let body = payload(id, len);
         let parts = [&body[..2], &body[2..]];
-        let future = pin!(self.shared.append(&parts, false));
+        let future = pin!(self.shared.join(&parts, false));
         match future.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(ticket) => self.waiting.push((id, ticket?)),
             Poll::Pending => panic!("nothing is pending that could make this wait"),
@@ -174,7 +174,7 @@ impl Sim {
             let outcome = ticket.now().expect("the whole group was resolved");
             self.trace.push(format!("{outcome:?}"));
             if let Ok(position) = outcome {
-                let twin = self.acknowledged.insert(Position::new(position), id);
+                let twin = self.acknowledged.insert(position, id);
                 assert!(twin.is_none() || self.lies, "two records at {position}");
             }
         }

@@ -1,5 +1,6 @@
 mod waiting;
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::try_join_all;
-use futures::stream::FuturesOrdered;
+use futures::future::OptionFuture;
+use futures::stream::{FuturesOrdered, FuturesUnordered};
 use futures::{FutureExt as _, StreamExt as _};
 use landfall_core::{
     Ack, Delivery, DeliveryReceiver, DeliverySender, Event, Labels, Outcome, Position, Refusal,
     Seldom, Shutdown, StateStore, Timestamp, log_seldom,
 };
-use landfall_journal::{AppendError, Journal, OnSync, Options, Reader, Record};
+use landfall_journal::{AppendError, Journal, OnSync, Options, Reader, Record, Ticket};
 use metrics::histogram;
 use tokio::time::sleep;
 
@@ -27,13 +28,18 @@ use crate::{BufferConfig, WhenFull};
 /// The journal's one reader.
 const CURSOR: &str = "sink";
 
-/// Appends that may wait for their fsync at the same time.
+/// Appends that may wait for their fsync at the same time, and deliveries that are taken in one go.
 const APPENDS_AT_A_TIME: usize = 16 * 1024;
+const DELIVERIES_AT_A_TIME: usize = 256;
 
 /// What one delivery to the sink may hold, and how many may wait for it.
 const EVENTS_A_DELIVERY: usize = 1024;
 const BYTES_A_DELIVERY: usize = 1024 * 1024;
 pub(crate) const DELIVERIES_AHEAD: usize = 2;
+
+/// Between reads of what comes in: what came meanwhile is read, delivered and looked into together, in a few hops between
+/// threads instead of a few for each fsync.
+const READING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Before what a sink refused is delivered again.
 const REDELIVERY_PAUSE: Duration = Duration::from_secs(1);
@@ -157,37 +163,80 @@ struct Writer {
 
 impl Writer {
     async fn run(self, input: DeliveryReceiver) {
-        let accept = |Delivery { events, mut ack }| {
-            let writer = &self;
-            async move {
-                let appends = try_join_all(events.iter().map(|event| writer.append(event)));
-                let appended = tokio::select! {
-                    biased;
-                    appended = appends => appended,
-                    // Else deliveries whose senders have given up would gather while the buffer is full.
-                    () = ack.abandoned() => return,
-                };
-                match appended {
-                    Ok(_) => ack.durable(),
-                    Err(error) => ack.refuse(writer.refusal(&error)),
+        let mut input = input.ready_chunks(DELIVERIES_AT_A_TIME);
+        // In the order in which they are written, so that there is one to wait for.
+        let mut joined = VecDeque::new();
+        let mut waiting = FuturesUnordered::new();
+        let mut open = true;
+        while open || !joined.is_empty() || !waiting.is_empty() {
+            let room = joined.len() + waiting.len() < APPENDS_AT_A_TIME;
+            let first: Option<&(Ticket, Ack)> = joined.front();
+            let written = OptionFuture::from(first.map(|(ticket, _)| ticket.position()));
+            tokio::select! {
+                biased;
+                Some(_) = written => {
+                    while let Some(appended) = joined.front().and_then(|(ticket, _)| ticket.now()) {
+                        if let Some((_, ack)) = joined.pop_front() {
+                            self.answer(ack, appended);
+                        }
+                    }
+                }
+                Some(()) = waiting.next(), if !waiting.is_empty() => {}
+                deliveries = input.next(), if open && room => {
+                    open = deliveries.is_some();
+                    for (event, ack) in deliveries.into_iter().flatten().flat_map(parts) {
+                        match self.join(&event).now_or_never() {
+                            Some(Ok(ticket)) => joined.push_back((ticket, ack)),
+                            Some(Err(error)) if !self.waits_after(&error) => {
+                                self.answer(ack, Err(error));
+                            }
+                            Some(Err(_)) | None => waiting.push(self.wait(event, ack)),
+                        }
+                    }
                 }
             }
-        };
-        input.for_each_concurrent(APPENDS_AT_A_TIME, accept).await;
+        }
         // Tells the reader that nothing more will come.
+        drop(waiting);
         self.buffer.journal.close().await;
     }
 
-    async fn append(&self, event: &Event) -> Result<Position, AppendError> {
+    async fn join(&self, event: &Event) -> Result<Ticket, AppendError> {
+        let head = encode_head(event.received_at);
+        self.buffer.journal.join(&[&head, &event.body]).await
+    }
+
+    /// Appends an event for which there is no room yet, while somebody waits for the answer. Else events whose senders have
+    /// given up would gather.
+    async fn wait(&self, event: Event, mut ack: Ack) {
         let head = encode_head(event.received_at);
         let parts: [&[u8]; 2] = [&head, &event.body];
-        let journal = &self.buffer.journal;
-        match journal.append(&parts).await {
-            Err(AppendError::Full) if self.buffer.waits.load(Relaxed) => {
-                let _blocked = self.readiness.blocked(&self.id);
-                journal.append_waiting(&parts).await
+        let append = async {
+            let journal = &self.buffer.journal;
+            match journal.append(&parts).await {
+                Err(error) if self.waits_after(&error) => {
+                    let _blocked = self.readiness.blocked(&self.id);
+                    journal.append_waiting(&parts).await
+                }
+                appended => appended,
             }
-            appended => appended,
+        };
+        tokio::select! {
+            biased;
+            appended = append => self.answer(ack, appended),
+            () = ack.abandoned() => {}
+        }
+    }
+
+    /// Whether an event is to wait for what it could not have at once.
+    fn waits_after(&self, error: &AppendError) -> bool {
+        matches!(error, AppendError::Full) && self.buffer.waits.load(Relaxed)
+    }
+
+    fn answer(&self, ack: Ack, appended: Result<Position, AppendError>) {
+        match appended {
+            Ok(_) => ack.durable(),
+            Err(error) => ack.refuse(self.refusal(&error)),
         }
     }
 
@@ -205,6 +254,17 @@ impl Writer {
     }
 }
 
+/// The events of a delivery, each with its part of the duty to answer.
+fn parts(Delivery { events, ack }: Delivery) -> impl Iterator<Item = (Event, Ack)> {
+    let acks = if events.is_empty() {
+        ack.durable();
+        Vec::new()
+    } else {
+        ack.split(events.len())
+    };
+    events.into_iter().zip(acks)
+}
+
 async fn read(
     mut reader: Reader,
     out: DeliverySender,
@@ -215,6 +275,7 @@ async fn read(
     let mut out = Some(out);
     // Whether what an earlier run had left has been delivered.
     let mut caught_up = false;
+    let mut pause = Duration::ZERO;
     // In the order of the journal, since the cursor can only move over what is acknowledged without a gap.
     let mut unanswered = FuturesOrdered::new();
     while out.is_some() || !unanswered.is_empty() {
@@ -244,7 +305,7 @@ async fn read(
                 }
             }
             () = stop.wait(), if out.is_some() => out = None,
-            records = next(&mut reader, caught_up), if out.is_some() => {
+            records = next(&mut reader, caught_up, pause), if out.is_some() => {
                 let records = match records {
                     Ok(records) => records,
                     Err(error) => {
@@ -265,6 +326,7 @@ async fn read(
                     continue;
                 }
                 caught_up |= records.is_empty();
+                pause = pause_after(&records);
                 let events: Option<Vec<_>> = records.iter().map(decode_record).collect();
                 let events = events.ok_or(
                     "the journal holds a record of a newer version: use the release that wrote it",
@@ -282,11 +344,23 @@ async fn read(
 }
 
 /// Waits for records once the reader has caught up; until then none means that there are no more.
-async fn next(reader: &mut Reader, caught_up: bool) -> io::Result<Vec<Record>> {
+async fn next(reader: &mut Reader, caught_up: bool, pause: Duration) -> io::Result<Vec<Record>> {
+    sleep(pause).await;
     if caught_up {
         reader.next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY).await
     } else {
         reader.try_next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY).await
+    }
+}
+
+/// How long to wait before more is read: not at all if `records` were as many as could be, so that there is more already.
+fn pause_after(records: &[Record]) -> Duration {
+    let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
+    let is_full = records.len() == EVENTS_A_DELIVERY || bytes >= BYTES_A_DELIVERY / 2;
+    if is_full {
+        Duration::ZERO
+    } else {
+        READING_PAUSE
     }
 }
 

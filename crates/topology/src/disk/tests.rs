@@ -90,7 +90,8 @@ async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
     assert_eq!(running.buffer.events(), Some(2));
     drop((running.input, running.buffer));
     // To its end, so that the journal is closed; nothing is acknowledged.
-    while running.output.next().await.is_some() {}
+    let unacknowledged: Vec<_> = running.output.by_ref().collect().await;
+    drop(unacknowledged);
     while running.tasks.join_next().await.is_some() {}
 
     let mut running = start(dir.path()).await;
