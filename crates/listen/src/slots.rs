@@ -187,7 +187,8 @@ impl Drop for Working {
     fn drop(&mut self) {
         let mut work = self.0.work();
         work.units -= 1;
-        if work.units == 0 {
+        // Whoever holds nothing else than this work gives the slot back at once.
+        if work.units == 0 && Arc::strong_count(&self.0) > 1 {
             work.turn = Some(self.0.shared.state().idle(&self.0.evicted));
             self.0.shared.room.notify_one();
         }

@@ -1,11 +1,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::OptionFuture;
 use http::header::HOST;
 use http::{Request, Version};
 use http_body_util::BodyExt;
@@ -187,45 +186,67 @@ impl Http {
     }
 
     /// Lets `connection` run until it ends, or must.
-    async fn drive<C>(&self, connection: &mut C, pace: &Pace, mut stopping: Shutdown) -> End
+    async fn drive<C>(&self, connection: &mut C, pace: &Pace, stopping: Shutdown) -> End
     where
         C: GracefulConnection<Error = hyper::Error> + Unpin,
     {
         let mut connection = Pin::new(connection);
         let age = self.limits.max_connection_age_secs;
-        let old = Instant::now() + Duration::from_secs(age);
+        let old = (age > 0).then(|| Instant::now() + Duration::from_secs(age));
         // Since when the client knows that it must leave.
         let mut leaving = None;
+        // All that is waited for beside the connection is set up once, since it is looked at with every request.
+        let mut evicted = pin!(pace.slot().evicted());
+        let mut stop = stopping.clone();
+        let mut stop = pin!(stop.wait());
+        let mut look = pin!(sleep_until(self.next_look(pace, None, old)));
         loop {
-            let (phase, since) = pace.phase();
-            let deadline = self.deadline(phase, since, leaving);
-            let expired = OptionFuture::from(deadline.map(sleep_until));
             let leave = tokio::select! {
                 biased;
                 ended = connection.as_mut() => return End::Of(ended),
-                () = pace.slot().evicted() => return End::Ours(Rejection::Overloaded),
-                () = pace.changed() => false,
-                () = stopping.wait(), if leaving.is_none() => {
+                () = &mut evicted => return End::Ours(Rejection::Overloaded),
+                () = &mut stop, if leaving.is_none() => {
                     // Who has just come to us while another takes over has one request.
-                    if matches!(phase, Phase::Silent | Phase::Head) && !stopping.has_successor() {
+                    if matches!(pace.phase().0, Phase::Silent | Phase::Head) && !stopping.has_successor() {
                         return End::Ours(Rejection::Draining);
                     }
                     true
                 }
-                // A head that has begun to arrive is still taken.
-                () = sleep_until(old), if age > 0 && leaving.is_none() && phase != Phase::Head => true,
-                Some(()) = expired => {
-                    if leaving.is_some() || phase != Phase::Idle {
+                () = &mut look => {
+                    let (phase, since) = pace.phase();
+                    let now = Instant::now();
+                    let expired = self.deadline(phase, since, leaving).is_some_and(|deadline| deadline <= now);
+                    if expired && (leaving.is_some() || phase != Phase::Idle) {
                         return End::Ours(Rejection::HeaderTimeout);
                     }
-                    true
+                    // A head that has begun to arrive is still taken.
+                    let is_old = phase != Phase::Head && old.is_some_and(|old| old <= now);
+                    leaving.is_none() && (expired || is_old)
                 }
             };
             if leave {
                 leaving = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();
             }
+            look.as_mut().reset(self.next_look(pace, leaving, old));
         }
+    }
+
+    /// When to look next whether the connection must end: no phase that begins before that is over by then. So phases,
+    /// which change several times with each request, need not be told.
+    fn next_look(&self, pace: &Pace, leaving: Option<Instant>, old: Option<Instant>) -> Instant {
+        let (phase, since) = pace.phase();
+        let now = Instant::now();
+        let shortest = match leaving {
+            None => self.read_timeout().min(self.idle_timeout()),
+            Some(_) => LEAVE_TIME,
+        };
+        let old = old.filter(|old| leaving.is_none() && *old > now);
+        let deadline = self.deadline(phase, since, leaving);
+        [deadline, old]
+            .into_iter()
+            .flatten()
+            .fold(now + shortest, Instant::min)
     }
 
     /// Until when the connection may go on with what it does.
@@ -239,7 +260,7 @@ impl Http {
                 let ack_timeout = Duration::from_secs(self.limits.ack_timeout_secs);
                 Some(leaving + read_timeout + ack_timeout + LEAVE_TIME)
             }
-            (Phase::Idle, None) => Some(since + Duration::from_secs(self.limits.idle_timeout_secs)),
+            (Phase::Idle, None) => Some(since + self.idle_timeout()),
             (Phase::Silent | Phase::Head, None) => Some(since + read_timeout),
             (_, Some(leaving)) => Some(since.max(leaving) + LEAVE_TIME),
         }
@@ -247,6 +268,10 @@ impl Http {
 
     fn read_timeout(&self) -> Duration {
         Duration::from_secs(self.limits.read_timeout_secs)
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.limits.idle_timeout_secs)
     }
 }
 

@@ -204,6 +204,7 @@ impl Endpoint {
             slot.begin().ok_or(Rejection::Overloaded)?,
             of_connection.transpose()?,
         );
+        drop(slot);
         // Signed are the bytes as they were sent.
         let (verified, owners) = admitted.verify(&bytes).await?;
         let limit = self.0.max_body_bytes;

@@ -1,7 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use landfall_listen::Slot;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What a connection does at the moment, which decides how long it may go on.
@@ -21,7 +20,6 @@ pub(crate) enum Phase {
 pub(crate) struct Pace {
     slot: Slot,
     state: Mutex<State>,
-    changed: Notify,
 }
 
 struct State {
@@ -39,7 +37,6 @@ impl Pace {
                 since: Instant::now(),
                 requests: 0,
             }),
-            changed: Notify::new(),
         }
     }
 
@@ -53,21 +50,21 @@ impl Pace {
         match state.phase {
             // The time for the first head runs from the beginning of the connection.
             Phase::Silent => state.phase = Phase::Head,
-            Phase::Idle => self.enter(&mut state, Phase::Head),
+            Phase::Idle => state.enter(Phase::Head),
             Phase::Head | Phase::Requests => {}
         }
     }
 
     /// The client speaks HTTP/2, so that what it sends need not belong to a request.
     pub(crate) fn opened(&self) {
-        self.enter(&mut self.state(), Phase::Idle);
+        self.state().enter(Phase::Idle);
     }
 
     /// A request has begun, until what is returned is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> InRequest {
         let mut state = self.state();
         state.requests += 1;
-        self.enter(&mut state, Phase::Requests);
+        state.enter(Phase::Requests);
         drop(state);
         InRequest(Arc::clone(self))
     }
@@ -78,21 +75,17 @@ impl Pace {
         (state.phase, state.since)
     }
 
-    /// Waits until there may be another phase. For one caller at a time.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    fn enter(&self, state: &mut State, phase: Phase) {
-        if state.phase != phase {
-            state.phase = phase;
-            state.since = Instant::now();
-            self.changed.notify_one();
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enter(&mut self, phase: Phase) {
+        if self.phase != phase {
+            self.phase = phase;
+            self.since = Instant::now();
+        }
     }
 }
 
@@ -104,7 +97,7 @@ impl Drop for InRequest {
         let mut state = self.0.state();
         state.requests -= 1;
         if state.requests == 0 {
-            self.0.enter(&mut state, Phase::Idle);
+            state.enter(Phase::Idle);
         }
     }
 }
