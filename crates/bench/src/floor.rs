@@ -133,7 +133,7 @@ fn one_thread(requests: &mut Requests, events: usize) -> anyhow::Result<[Duratio
         let rows = rows.finish();
         let file = match &mut file {
             Some(file) => file,
-            None => file.insert(File::create(rows.schema())?),
+            None => file.insert(File::create(Arc::clone(landfall_table::schema()))?),
         };
         file.write_row_group(&rows)?;
         timed(2, begun);

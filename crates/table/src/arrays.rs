@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, StringBuilder,
+    BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, StringBuilder, StringViewBuilder,
     TimestampMillisecondBuilder,
 };
 use arrow_array::{ArrayRef, ListArray, StructArray};
@@ -13,10 +13,51 @@ use arrow_schema::{DataType, FieldRef, Fields};
 
 use crate::derive::{Answer, Cell};
 
-/// The builder of one column. It takes cells of its column's type; any other becomes null.
+/// Builds one column. It takes cells of its column's type; any other becomes null.
 #[derive(Debug)]
-pub(crate) enum ColumnBuilder {
+pub(crate) struct ColumnBuilder {
+    values: Values,
+    /// Nulls that are still to be appended. Most columns have hardly anything else, and get many at a time.
+    nulls: usize,
+}
+
+impl ColumnBuilder {
+    /// A builder for a column of the schema. It takes no room until something is appended: many partitions may be open
+    /// with few rows each.
+    pub(crate) fn new(data_type: &DataType) -> Self {
+        Self {
+            values: Values::new(data_type),
+            nulls: 0,
+        }
+    }
+
+    pub(crate) fn append(&mut self, cell: Cell<'_>) {
+        if let Cell::Null = cell {
+            self.nulls += 1;
+            return;
+        }
+        self.append_nulls();
+        self.values.append(cell);
+    }
+
+    /// What was appended; nothing is left.
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        self.append_nulls();
+        self.values.finish()
+    }
+
+    fn append_nulls(&mut self) {
+        if self.nulls > 0 {
+            self.values.append_nulls(mem::take(&mut self.nulls));
+        }
+    }
+}
+
+/// The Arrow builder of a column.
+#[derive(Debug)]
+enum Values {
     Text(StringBuilder),
+    View(StringViewBuilder),
     Int32(Int32Builder),
     Int64(Int64Builder),
     Boolean(BooleanBuilder),
@@ -25,12 +66,11 @@ pub(crate) enum ColumnBuilder {
     Answers(AnswersBuilder),
 }
 
-impl ColumnBuilder {
-    /// A builder for a column of the schema. It takes no room until something is appended: many partitions may be open
-    /// with few rows each.
-    pub(crate) fn new(data_type: &DataType) -> Self {
+impl Values {
+    fn new(data_type: &DataType) -> Self {
         let text = || StringBuilder::with_capacity(0, 0);
         match data_type {
+            DataType::Utf8View => Self::View(StringViewBuilder::with_capacity(0)),
             DataType::Int32 => Self::Int32(Int32Builder::with_capacity(0)),
             DataType::Int64 => Self::Int64(Int64Builder::with_capacity(0)),
             DataType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(0)),
@@ -49,9 +89,10 @@ impl ColumnBuilder {
         }
     }
 
-    pub(crate) fn append(&mut self, cell: Cell<'_>) {
+    fn append(&mut self, cell: Cell<'_>) {
         match (self, cell) {
             (Self::Text(builder), Cell::Text(value)) => builder.append_value(value),
+            (Self::View(builder), Cell::Text(value)) => builder.append_value(value),
             (Self::Int32(builder), Cell::Int32(value)) => builder.append_value(value),
             (Self::Int64(builder), Cell::Int64(value)) => builder.append_value(value),
             (Self::Boolean(builder), Cell::Boolean(value)) => builder.append_value(value),
@@ -62,26 +103,27 @@ impl ColumnBuilder {
                 builder.append_value(values.into_iter().map(Some));
             }
             (Self::Answers(builder), Cell::Answers(values)) => builder.append(Some(values)),
-            (builder, _) => builder.append_null(),
+            (values, _) => values.append_nulls(1),
         }
     }
 
-    fn append_null(&mut self) {
+    fn append_nulls(&mut self, count: usize) {
         match self {
-            Self::Text(builder) => builder.append_null(),
-            Self::Int32(builder) => builder.append_null(),
-            Self::Int64(builder) => builder.append_null(),
-            Self::Boolean(builder) => builder.append_null(),
-            Self::Timestamp(builder) => builder.append_null(),
-            Self::Texts(builder) => builder.append_null(),
-            Self::Answers(builder) => builder.append(None),
+            Self::Text(builder) => builder.append_nulls(count),
+            Self::View(builder) => (0..count).for_each(|_| builder.append_null()),
+            Self::Int32(builder) => builder.append_nulls(count),
+            Self::Int64(builder) => builder.append_nulls(count),
+            Self::Boolean(builder) => builder.append_nulls(count),
+            Self::Timestamp(builder) => builder.append_nulls(count),
+            Self::Texts(builder) => builder.append_nulls(count),
+            Self::Answers(builder) => (0..count).for_each(|_| builder.append(None)),
         }
     }
 
-    /// What was appended; nothing is left.
-    pub(crate) fn finish(&mut self) -> ArrayRef {
+    fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Text(builder) => Arc::new(builder.finish()),
+            Self::View(builder) => Arc::new(builder.finish()),
             Self::Int32(builder) => Arc::new(builder.finish()),
             Self::Int64(builder) => Arc::new(builder.finish()),
             Self::Boolean(builder) => Arc::new(builder.finish()),

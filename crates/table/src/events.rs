@@ -1,8 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::{DataType, Field as Column, FieldRef, Fields, Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
 use landfall_appcues::{AppcuesEvent, Field, Mismatch};
 use landfall_core::Timestamp;
@@ -15,7 +16,7 @@ use crate::schema;
 
 /// Collects events as rows of the events table.
 ///
-/// Text is held with 32-bit offsets, so the payloads of one batch must stay below 2 GiB; appending beyond that panics.
+/// Text is held with 32-bit offsets, so that of one batch must stay below 2 GiB; appending beyond that panics.
 /// Finish long before, by [`len`](Self::len) and [`byte_size`](Self::byte_size): 65,536 rows or 128 MiB are plenty.
 #[derive(Debug)]
 pub struct EventsBuilder {
@@ -27,7 +28,7 @@ pub struct EventsBuilder {
 impl EventsBuilder {
     /// A builder without rows.
     pub fn new() -> Self {
-        let fields = schema().fields().iter();
+        let fields = rows_schema().fields().iter();
         Self {
             columns: fields
                 .map(|field| ColumnBuilder::new(field.data_type()))
@@ -80,19 +81,22 @@ impl EventsBuilder {
         self.rows == 0
     }
 
-    /// About how many bytes the rows take in memory. Finishing takes as much again for a moment, if it has to sort.
+    /// About how many bytes the rows take in memory. Finishing takes as much again for a moment, bodies aside, if it has to sort.
     pub fn byte_size(&self) -> usize {
         self.bytes
     }
 
     /// The rows, in the order in which they occurred, and in which they were appended where that is equal. The builder
     /// is empty afterwards.
+    ///
+    /// They are of the [`schema`], but for `payload`, which is a `Utf8View`: sorting them copies no body. A writer of Parquet
+    /// that was made for the schema takes it as it is.
     #[expect(clippy::expect_used, reason = "stated invariants")]
     pub fn finish(&mut self) -> RecordBatch {
         self.rows = 0;
         self.bytes = 0;
         let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let batch = RecordBatch::try_new(Arc::clone(schema()), columns)
+        let batch = RecordBatch::try_new(Arc::clone(rows_schema()), columns)
             .expect("the builders follow the schema, and each took one cell a row");
         match occurrence_order(&batch) {
             Some(order) => take_record_batch(&batch, &order)
@@ -106,6 +110,19 @@ impl Default for EventsBuilder {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The schema of the rows in memory.
+fn rows_schema() -> &'static SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let in_memory = |field: &FieldRef| match field.name().as_str() {
+            "payload" => Arc::new(Column::clone(field).with_data_type(DataType::Utf8View)),
+            _ => Arc::clone(field),
+        };
+        let fields = schema().fields().iter().map(in_memory);
+        Arc::new(Schema::new(fields.collect::<Fields>()))
+    });
+    &SCHEMA
 }
 
 /// The rows' numbers in the order of `occurred_at`; `None` if they are in that order already.

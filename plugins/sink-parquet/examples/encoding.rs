@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufWriter, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -31,7 +32,7 @@ use arrow_array::types::TimestampMillisecondType;
 use bytes::Bytes;
 use landfall_appcues::AppcuesEvent;
 use landfall_core::Timestamp;
-use landfall_table::EventsBuilder;
+use landfall_table::{EventsBuilder, schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -331,9 +332,8 @@ struct Variant {
 impl Variant {
     /// The file, and the most memory that its writer took.
     fn write(&self, groups: &[RecordBatch]) -> Result<(Bytes, usize)> {
-        let first = groups.first().ok_or("no events")?;
         let properties = Some(self.properties.clone());
-        let mut writer = ArrowWriter::try_new(Vec::new(), first.schema(), properties)?;
+        let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema()), properties)?;
         let mut memory = 0;
         for rows in groups {
             writer.write(rows)?;
@@ -345,8 +345,7 @@ impl Variant {
 }
 
 fn as_the_sink(groups: &[RecordBatch]) -> Result<Bytes> {
-    let first = groups.first().ok_or("no events")?;
-    let mut file = file::File::create(first.schema())?;
+    let mut file = file::File::create(Arc::clone(schema()))?;
     for rows in groups {
         file.write_row_group(rows)?;
     }

@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use landfall_appcues::{AppcuesEvent, NotAnEvent};
 use landfall_core::{Activity, Event, Fate, Position, Timestamp};
@@ -247,12 +249,18 @@ fn tell(
 
 /// Rows that gather until they are a row group.
 trait Rows: Default {
+    /// That of their file.
+    fn schema() -> SchemaRef;
     fn len(&self) -> usize;
     fn byte_size(&self) -> usize;
     fn take(&mut self) -> arrow_array::RecordBatch;
 }
 
 impl Rows for EventsBuilder {
+    fn schema() -> SchemaRef {
+        Arc::clone(landfall_table::schema())
+    }
+
     fn len(&self) -> usize {
         self.len()
     }
@@ -267,6 +275,10 @@ impl Rows for EventsBuilder {
 }
 
 impl Rows for QuarantineBuilder {
+    fn schema() -> SchemaRef {
+        Arc::clone(landfall_table::quarantine_schema())
+    }
+
     fn len(&self) -> usize {
         self.len()
     }
@@ -308,7 +320,7 @@ impl<R: Rows> Partition<R> {
         let rows = self.rows.take();
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(File::create(rows.schema())?),
+            None => self.file.insert(File::create(R::schema())?),
         };
         file.write_row_group(&rows)
     }

@@ -1,3 +1,4 @@
+use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
@@ -57,7 +58,10 @@ impl File {
 /// The sum of the values, in bytes, wherever they are kept.
 fn byte_size(batch: &RecordBatch) -> Result<usize> {
     let columns = batch.columns().iter();
-    let sizes = columns.map(|column| column.to_data().get_slice_memory_size());
+    let sizes = columns.map(|column| match column.as_string_view_opt() {
+        Some(texts) => Ok(texts.iter().flatten().map(str::len).sum()),
+        None => column.to_data().get_slice_memory_size(),
+    });
     sizes.sum::<Result<usize, _>>().map_err(Into::into)
 }
 

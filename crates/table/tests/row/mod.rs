@@ -26,6 +26,7 @@ fn value(array: &dyn Array, index: usize) -> String {
     }
     match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().value(index).to_owned(),
+        DataType::Utf8View => array.as_string_view().value(index).to_owned(),
         DataType::Boolean => array.as_boolean().value(index).to_string(),
         DataType::Int32 => array.as_primitive::<Int32Type>().value(index).to_string(),
         DataType::Int64 => array.as_primitive::<Int64Type>().value(index).to_string(),

@@ -98,7 +98,11 @@ proptest! {
                 table.append(&event, Timestamp::from_millis(5));
             }
             let table = table.finish();
-            prop_assert_eq!(read.columns(), table.columns());
+            let columns = landfall_table::schema().fields().iter().map(|field| field.name());
+            // The payload is a view in one and none in the other; it is compared below.
+            for column in columns.filter(|column| *column != "payload") {
+                prop_assert_eq!(&read[column], &table[column]);
+            }
         }
         payloads.sort();
         let mut expected = bodies;
