@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use landfall_testkit::workspace_root;
+use landfall_testkit::{SIGNED, config, free_address, workspace_root};
 use serde_json::Value;
 
-use crate::metrics::{of_an_instance_that_has_done_everything, types};
+use crate::landfall;
+use crate::metrics::{exported, of_an_instance_that_has_done_everything, types};
 
 fn read(path: &str) -> String {
     fs::read_to_string(workspace_root().join(path)).expect(path)
@@ -97,6 +98,28 @@ fn alerts_and_dashboard_name_only_metrics_that_are_exported() {
             .iter()
             .any(|shown| shown.starts_with(name.as_str()));
         assert!(is_shown, "neither an alert nor the dashboard shows {name}");
+    }
+}
+
+#[test]
+fn what_is_an_alarm_the_first_time_is_there_before_it_counts() {
+    let landfall = landfall();
+    let peer = format!(
+        "[sources.peer]\ntype = \"vector\"\naddress = \"{}\"\n\
+         [sinks.screen]\ntype = \"console\"\ninputs = [\"peer\"]",
+        free_address()
+    );
+    let file = landfall.write("landfall.toml", &config(SIGNED, &peer));
+    let mut instance = landfall.start(&file);
+    for series in [
+        "config_reload_rejected_total",
+        "component_errors_total{component_id=\"appcues\",component_kind=\"source\",component_type=\"appcues\",error_code=\"file_not_usable\"}",
+        "component_discarded_events_total{component_id=\"peer\",component_kind=\"source\",component_type=\"vector\",intentional=\"false\",reason=\"event_too_large\"}",
+    ] {
+        let line = format!("{series} 0");
+        instance.wait_until(series, |instance| {
+            exported(instance).lines().any(|exported| exported == line)
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{SECRET, landfall, post};
 
 const COMPONENT: [&str; 3] = ["component_id", "component_kind", "component_type"];
 
-fn exported(instance: &Instance) -> String {
+pub(crate) fn exported(instance: &Instance) -> String {
     get(instance.api(), "/metrics").expect("metrics").text()
 }
 

@@ -3,6 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use landfall_core::{Activity, Labels, Seldom, log_seldom};
+use metrics::{Counter, counter};
 
 /// Counts every refusal, and tells the operator of each kind from time to time.
 pub struct Refusals {
@@ -10,11 +11,11 @@ pub struct Refusals {
     activity: Activity,
 }
 
-/// Counts an error of the component with these `labels` in `component_errors_total`.
-pub(crate) fn count_error(labels: &Labels, code: &'static str) {
+/// What counts errors of the component with these `labels` in `component_errors_total`.
+pub(crate) fn errors(labels: &Labels, code: &'static str) -> Counter {
     let [id, kind, r#type] = labels.clone();
     let labels = [id, kind, r#type, ("error_code", code.to_owned())];
-    metrics::counter!("component_errors_total", &labels).increment(1);
+    counter!("component_errors_total", &labels)
 }
 
 impl fmt::Debug for Refusals {
@@ -53,7 +54,7 @@ impl Refusals {
         peer: Option<SocketAddr>,
         trace_id: Option<&str>,
     ) {
-        count_error(self.seldom.labels(), code);
+        errors(self.seldom.labels(), code).increment(1);
         let address = peer.map(|peer| peer.ip());
         self.activity.refused(code, why.to_string(), address);
         let peer = peer.map(tracing::field::display);

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use landfall_core::{BuildError, Labels, Secret, log};
+use metrics::Counter;
 
-use crate::refusals::count_error;
+use crate::refusals::errors;
 
 /// How often the files are read. A change is taken once it was read twice alike, so after a second at most.
 const INTERVAL: Duration = Duration::from_millis(450);
@@ -77,6 +78,8 @@ impl<T: Send + Sync + 'static> Watched<T> {
 struct Watch<T, F> {
     files: Vec<PathBuf>,
     labels: Labels,
+    /// There before it counts, or nobody who asks whether it grows would see the first time.
+    errors: Counter,
     build: F,
     current: Arc<RwLock<Arc<T>>>,
     /// What the current value was made of.
@@ -96,6 +99,7 @@ impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
         Ok(Self {
             current: Arc::new(RwLock::new(Arc::new(build(&used)?))),
             files,
+            errors: errors(&labels, "file_not_usable"),
             labels,
             build,
             before: used.clone(),
@@ -128,7 +132,7 @@ impl<T, F: Fn(&Contents) -> Result<T, String>> Watch<T, F> {
         }
         match &problem {
             Some(problem) => {
-                count_error(&self.labels, "file_not_usable");
+                self.errors.increment(1);
                 log!(
                     &self.labels,
                     error,

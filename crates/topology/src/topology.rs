@@ -139,6 +139,9 @@ impl Topology {
         let api = tokio::spawn(serve_api(self.api, api));
         readiness.set_running(true);
 
+        // Before they count, or nobody who asks whether they grow would see the first time.
+        let reloaded = counter!("config_reloaded_total");
+        let rejected = counter!("config_reload_rejected_total");
         let mut configs = std::pin::pin!(configs.fuse());
         let early = loop {
             tokio::select! {
@@ -154,24 +157,18 @@ impl Topology {
                         prepared = prepared => prepared,
                         () = shutdown.wait() => break None,
                     };
-                    let reloaded = match prepared {
+                    let (error, outcome) = match prepared {
                         Ok((config, built)) => {
                             running.replace(config, built).await;
-                            Ok(())
-                        }
-                        Err(error) => Err(error),
-                    };
-                    let outcome = match &reloaded {
-                        Ok(()) => {
                             tracing::info!("the configuration was reloaded");
-                            counter!("config_reloaded_total")
+                            (None, &reloaded)
                         }
                         Err(error) => {
                             tracing::error!("the configuration was not reloaded, the old one stays in use: {error}");
-                            counter!("config_reload_rejected_total")
+                            (Some(error), &rejected)
                         }
                     };
-                    readiness.set_reload_error(reloaded.err());
+                    readiness.set_reload_error(error);
                     outcome.increment(1);
                 }
             }

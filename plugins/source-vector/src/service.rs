@@ -86,6 +86,10 @@ impl Service {
         out: DeliverySender,
     ) -> Self {
         let limits = config.limits.clone();
+        for (reason, ..) in DISCARDED {
+            // There before it counts, or nobody who asks whether it grows would see the first time.
+            discarded(labels, reason).increment(0);
+        }
         Self {
             received: counter!("component_received_events_total", labels),
             labels: labels.clone(),
@@ -212,50 +216,52 @@ impl Service {
     }
 
     fn reject(&self, read: &Read) -> Result<(), Refused> {
-        let rejected = [
-            (
-                read.metrics,
-                "metric_not_taken",
-                Code::InvalidArgument,
-                "metrics are not taken, only logs",
-            ),
-            (
-                read.traces,
-                "trace_not_taken",
-                Code::InvalidArgument,
-                "traces are not taken, only logs",
-            ),
-            (
-                read.unknown,
-                "event_unknown",
-                Code::DataLoss,
-                "events of a newer protocol cannot be read",
-            ),
-            (
-                read.too_large,
-                "event_too_large",
-                Code::DataLoss,
-                "events are larger than 15 MiB",
-            ),
-        ];
-        let rejected: Vec<_> = rejected
-            .into_iter()
-            .filter(|(count, ..)| *count > 0)
-            .collect();
-        for (count, reason, ..) in &rejected {
-            let mut labels = self.labels.to_vec();
-            labels.push(("intentional", "false".to_owned()));
-            labels.push(("reason", (*reason).to_owned()));
-            counter!("component_discarded_events_total", &labels).increment(*count);
+        let counts = [read.metrics, read.traces, read.unknown, read.too_large];
+        let rejected = DISCARDED.iter().zip(counts);
+        let rejected: Vec<_> = rejected.filter(|(_, count)| *count > 0).collect();
+        for ((reason, ..), count) in &rejected {
+            discarded(&self.labels, reason).increment(*count);
         }
         match rejected.first() {
             None => Ok(()),
-            Some((_, reason, code, problem)) => {
+            Some(((reason, code, problem), _)) => {
                 let message = format!("{problem}; all others of this request are safe");
                 Err(Refused::new(reason, Status::new(*code, message)))
             }
         }
     }
+}
+
+/// What is never taken: why, in metrics, and what its sender is told.
+const DISCARDED: [(&str, Code, &str); 4] = [
+    (
+        "metric_not_taken",
+        Code::InvalidArgument,
+        "metrics are not taken, only logs",
+    ),
+    (
+        "trace_not_taken",
+        Code::InvalidArgument,
+        "traces are not taken, only logs",
+    ),
+    (
+        "event_unknown",
+        Code::DataLoss,
+        "events of a newer protocol cannot be read",
+    ),
+    (
+        "event_too_large",
+        Code::DataLoss,
+        "events are larger than 15 MiB",
+    ),
+];
+
+/// What counts the events of the component with these `labels` that are discarded for this `reason`.
+fn discarded(labels: &Labels, reason: &str) -> Counter {
+    let mut labels = labels.to_vec();
+    labels.push(("intentional", "false".to_owned()));
+    labels.push(("reason", reason.to_owned()));
+    counter!("component_discarded_events_total", &labels)
 }
 
 impl fmt::Debug for Service {
