@@ -112,6 +112,25 @@ fn what_comes_without_end_is_logged_seldom_with_the_number_of_what_was_left_out(
 }
 
 #[test]
+fn a_store_that_is_away_has_lines_of_landfall_alone() {
+    let landfall = landfall();
+    let storage = format!(
+        "batch.timeout_secs = 1\n\
+         storage = {{ endpoint = \"http://{}\", allow_http = true, region = \"x\", access_key_id = \"x\", secret_access_key = \"x\" }}",
+        free_address()
+    );
+    let config = config(SIGNED, &storage).replace("{dir}/lake", "s3://bucket/lake");
+    let file = landfall.write("landfall.toml", &config);
+    let mut instance = landfall.start(&file);
+    assert_eq!(post(&instance, "not an event").status, 200);
+    let said = "cannot upload a batch";
+    instance.wait_until(said, |instance| says(instance, said));
+    for line in lines(&instance.stderr()) {
+        assert!(text(&line, "target").starts_with("landfall"), "{line}");
+    }
+}
+
+#[test]
 fn the_line_of_a_refusal_names_the_trace_of_its_request() {
     let landfall = landfall();
     let file = landfall.write("landfall.toml", &config(SIGNED, ""));

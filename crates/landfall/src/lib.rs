@@ -106,7 +106,10 @@ pub fn main(registry: Registry) -> ExitCode {
                     _ => Telemetry::default(),
                 };
                 telemetry.start_log(match cli.command {
-                    None | Some(Command::Run { .. } | Command::Source { .. }) => "info",
+                    // The store's client logs each of its small retries, without end; what is behind them we say ourselves.
+                    None | Some(Command::Run { .. } | Command::Source { .. }) => {
+                        "info,object_store=warn"
+                    }
                     _ => "warn",
                 });
                 execute(cli, registry, telemetry).await
