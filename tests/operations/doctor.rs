@@ -129,6 +129,21 @@ fn a_port_that_another_program_holds_is_trouble_and_one_of_a_running_instance_is
 }
 
 #[test]
+fn an_address_that_is_not_of_this_machine_is_trouble_with_advice_of_its_own() {
+    let landfall = landfall();
+    let elsewhere = modest().replace("{source}", "203.0.113.1:8080");
+    let file = landfall.write("landfall.toml", &elsewhere);
+    let ended = landfall.run(["doctor", "--config", file.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1), "{ended}");
+    for said in [
+        "cannot listen on 203.0.113.1:8080",
+        "choose an address that this machine has",
+    ] {
+        assert!(ended.stdout.contains(said), "{ended}");
+    }
+}
+
+#[test]
 fn a_limit_of_open_files_that_is_too_low_is_a_worry() {
     let landfall = landfall();
     let file = landfall.write("landfall.toml", &modest());

@@ -1,5 +1,6 @@
 //! What is outside of the process: ports, stores, the clock.
 
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,7 +38,7 @@ pub(super) async fn ports(config: &Config) -> anyhow::Result<(Vec<Finding>, bool
         Resource::Port(address) => Some((holder, address)),
         Resource::Location(_) => None,
     });
-    let held: Vec<(String, SocketAddr, std::io::Error)> = ports
+    let held: Vec<(String, SocketAddr, io::Error)> = ports
         .filter_map(|(holder, address)| {
             let error = TcpListener::bind(address).err()?;
             Some((holder, address, error))
@@ -56,11 +57,14 @@ pub(super) async fn ports(config: &Config) -> anyhow::Result<(Vec<Finding>, bool
     let Some(ready) = answer.await else {
         let held = held.into_iter().map(|(holder, address, error)| {
             let what = format!("{holder} cannot listen on {address}: {error}");
-            Finding::trouble(
-                "ports",
-                what,
-                "end what else listens there, or choose another",
-            )
+            let advice = match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    "give the service CAP_NET_BIND_SERVICE, or choose a port above 1023"
+                }
+                ErrorKind::AddrNotAvailable => "choose an address that this machine has",
+                _ => "end what else listens there, or choose another",
+            };
+            Finding::trouble("ports", what, advice)
         });
         return Ok((held.collect(), false));
     };
