@@ -15,9 +15,17 @@ const SECRET: &str = "a secret only of this test";
 
 /// A running service, and a browser that looks at its console.
 fn start(api: &str) -> (Instance, Browser) {
+    start_with(api, "")
+}
+
+/// As [`start`], with more settings of the sink.
+fn start_with(api: &str, sink: &str) -> (Instance, Browser) {
     let landfall =
         Landfall::new(env!("CARGO_BIN_EXE_landfall")).env("APPCUES_WEBHOOK_SECRET", SECRET);
-    let text = format!("{api}\n{}", config(SIGNED, "batch.timeout_secs = 1"));
+    let text = format!(
+        "{api}\n{}",
+        config(SIGNED, &format!("batch.timeout_secs = 1\n{sink}"))
+    );
     let config = landfall.write("landfall.toml", &text);
     let instance = landfall.start(&config);
     let browser = Browser::start();
@@ -231,9 +239,11 @@ fn it_asks_for_the_token_and_keeps_it_no_longer_than_the_tab() {
 
 #[test]
 fn whose_events_came_and_what_is_in_them_is_not_told_where_events_may_not_be_watched() {
-    let (instance, browser) = start("api.tap = false");
+    let by_account = "partition = \"events/account={account_id}\"";
+    let (instance, browser) = start_with("api.tap = false", by_account);
     send(&instance, 1, "12345");
     send_wrong(&instance);
+    browser.wait_until(&shows("files", ".parquet"));
     browser.wait_until(&shows("deliveries", "web_flow_started"));
     browser.wait_until(&shows("deliveries", "signature_mismatch"));
     browser.wait_until(&shows(

@@ -125,9 +125,12 @@ fn of_component(past: &Past, shows_whose: bool) -> Value {
         .map(|(code, refusals)| of_refusals(code, refusals, shows_whose))
         .collect();
     let files = past.files.iter().rev().map(|file| {
+        // Its folder may be that of an account.
+        let name = Some(&*file.name).filter(|_| shows_whose);
+        let name = name.or_else(|| file.name.rsplit('/').next());
         json!({
             "at": file.landed_at.as_millis(),
-            "name": file.name,
+            "name": name,
             "rows": file.rows,
             "bytes": file.bytes,
         })
