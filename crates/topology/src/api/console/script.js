@@ -124,7 +124,8 @@ function render(status, activity, counts) {
   files(now, activity, sinks);
   fill("components", components.map(({ component_id: id, component_kind: kind, component_type: type, problem }) => {
     const told = key => (counts[id] ? number(counts[id][key]) : "–");
-    return [[id], [kind], [type], [told("received"), "count"], [told("sent"), "count"], problem ? [problem, "refused"] : ["works", "accepted"]];
+    const state = problem ? [problem, "refused"] : ["works", "accepted"];
+    return [[id], state, [told("received"), "count"], [told("sent"), "count"], [kind], [type]];
   }));
 }
 
@@ -161,7 +162,7 @@ function figures(status, answered, refused, inSources, inSinks) {
     [recent ? `≤ ${span(recent.answer_seconds_p50)}` : "–", recent ? `99 of 100 within ${span(recent.answer_seconds_p99)}` : "no request yet"],
     [lag, "age of the oldest event to land"],
     [`${number(sum(backlogs.map(backlog => backlog.events || 0)))} events`, `${bytes(unlanded)}${room ? ` of ${bytes(room)}` : ""}`],
-    [number(quarantined), quarantined ? "no events, kept apart: see docs/lake.md" : "in the last hour"],
+    [number(quarantined), quarantined ? "no events, kept under quarantine/" : "in the last hour"],
   ];
   at("figures").querySelectorAll("dd").forEach(({ children: [value, more] }, index) => {
     set(value, figures[index][0]);
