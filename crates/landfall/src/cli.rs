@@ -162,7 +162,7 @@ Examples:
     /// Check a configuration: the files, the environment, the ports and whether the storage can be written.
     ///
     /// Every mistake is told in a line, as FILE:LINE: SETTING: what to do. If there is none, the components are listed, with
-    /// warnings of what may lose events.
+    /// warnings of what may lose events or show them to strangers.
     #[command(after_help = "\
 Examples:
   landfall validate --config landfall.toml

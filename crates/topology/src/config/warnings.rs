@@ -4,9 +4,16 @@ use super::{Config, SinkOuter};
 use crate::BufferType;
 
 impl Config {
-    /// What may be meant as it is, but loses events if it is not; each with the component that it is about.
+    /// What may be meant as it is, but loses events or shows them to strangers if it is not; each with what it is about.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        let api = &self.api;
+        if api.shows_events() && api.token.is_none() && !api.address.ip().is_loopback() {
+            warnings.push(format!(
+                "api: events are shown to whoever reaches {}; set api.token",
+                api.address
+            ));
+        }
         for (id, source) in &self.sources {
             let sinks: Vec<_> = self.sinks_of(id).collect();
             if !sinks.iter().any(|(_, sink)| sink.config.can_acknowledge()) {
@@ -105,11 +112,32 @@ mod tests {
             "[sources.in]\ntype = \"stub\"\nacknowledges = {source}\n\
              [sinks.out]\ntype = \"stub\"\ninputs = [\"in\"]\nacknowledges = {sink}\nbuffer.type = \"{buffer}\""
         );
+        parsed(&text).warnings()
+    }
+
+    fn parsed(text: &str) -> Config {
         let registry = Registry::default()
             .source::<Stub>("stub")
             .sink::<Stub>("stub");
-        let config = Config::parse(&text, Format::Toml, &registry, &|_| None);
-        config.unwrap().warnings()
+        Config::parse(text, Format::Toml, &registry, &|_| None).unwrap()
+    }
+
+    #[test]
+    fn who_shows_events_to_whoever_asks_is_warned() {
+        for (api, warned) in [
+            ("", 0),
+            ("address = \"0.0.0.0:1\"", 0),
+            ("address = \"0.0.0.0:1\"\ntoken = \"x\"\ntap = true", 0),
+            ("address = \"127.0.0.1:1\"\ntap = true", 0),
+            ("address = \"0.0.0.0:1\"\ntap = true", 1),
+        ] {
+            let text = format!(
+                "[api]\n{api}\n[sources.in]\ntype = \"stub\"\nacknowledges = true\n\
+                 [sinks.out]\ntype = \"stub\"\ninputs = [\"in\"]\nacknowledges = true"
+            );
+            let warnings = parsed(&text).warnings();
+            assert_eq!(warnings.len(), warned, "{api}: {warnings:?}");
+        }
     }
 
     #[test]
