@@ -13,6 +13,7 @@ mod backfill;
 mod batch;
 mod config;
 mod dedupe;
+mod encoder;
 mod file;
 mod lake;
 mod landing;

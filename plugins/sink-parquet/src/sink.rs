@@ -9,11 +9,11 @@ use landfall_core::{
     Ack, Activity, Delivery, Event, Outcome, Position, Refusal, Sink, SinkContext, SinkError,
     Timestamp, log, log_seldom,
 };
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use crate::batch::{Admission, Batch, Closed, Landing};
 use crate::dedupe::{Index, Key};
+use crate::encoder::Encoder;
 use crate::lake::Lake;
 use crate::landing::{self, persist};
 use crate::plan::{Content, Plan, PlannedFile, Plans, Restored};
@@ -38,6 +38,7 @@ pub(crate) struct ParquetSink {
 /// The sink at work.
 struct Worker {
     sink: ParquetSink,
+    encoder: Encoder,
     index: Arc<Mutex<Index>>,
     /// `None` behind a memory buffer: nothing outlives the process, so there is nothing to resume.
     plans: Option<Plans>,
@@ -127,7 +128,11 @@ impl Sink for ParquetSink {
 impl Worker {
     async fn resume(sink: ParquetSink) -> Result<Self, SinkError> {
         let index = Index::new(sink.window, sink.max_ids, sink.lake.seldom().clone());
+        let encoder = Encoder::start();
+        let encoder =
+            encoder.map_err(|error| SinkError(format!("no thread to encode in: {error}")))?;
         let mut worker = Self {
+            encoder,
             index: Arc::new(Mutex::new(index)),
             plans: None,
             landed: None,
@@ -183,7 +188,7 @@ impl Worker {
                 index.restore(content.keys(), content.received);
             }
         };
-        blocking(restore).await?;
+        worker.encoder.run(restore).await?;
         Ok(worker)
     }
 
@@ -215,7 +220,8 @@ impl Worker {
                 Ok((open, queue, pending, full))
             };
             let full;
-            (self.open, queue, self.pending, full) = blocking(fill).await?.map_err(encoding)?;
+            (self.open, queue, self.pending, full) =
+                self.encoder.run(fill).await?.map_err(encoding)?;
             self.sink.lake.health().report_oldest(self.oldest());
             let overdue = |due: Due| due.at_last <= Instant::now();
             if full || self.open.due.is_some_and(overdue) || self.holds_only_duplicates() {
@@ -286,7 +292,7 @@ impl Worker {
         let began = Instant::now();
         let name = writer.clone();
         let close = move || batch.close(&name, span);
-        let closed = blocking(close).await?.map_err(encoding)?;
+        let closed = self.encoder.run(close).await?.map_err(encoding)?;
 
         let lake = &self.sink.lake;
         let outcome = match &mut self.plans {
@@ -473,14 +479,6 @@ impl Due {
             at_last: now + timeout,
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, SinkError> {
-    spawn_blocking(work)
-        .await
-        .map_err(|error| SinkError(format!("encoding ended early: {error}")))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]

@@ -1,0 +1,60 @@
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
+use landfall_core::SinkError;
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread that does a sink's work with the processor: reading events, making columns of them, encoding.
+///
+/// A thread of its own and not any of a pool, though one job is done at a time: an allocator keeps for each thread what it has
+/// freed. In a pool each thread would keep the memory of a batch, and the process take several times as much. It ends with
+/// the encoder.
+#[derive(Debug)]
+pub(crate) struct Encoder(mpsc::Sender<Job>);
+
+impl Encoder {
+    /// # Errors
+    /// The operating system gives no thread.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let work = move || queue.into_iter().for_each(|job| job());
+        thread::Builder::new()
+            .name("encoder".to_owned())
+            .spawn(work)?;
+        Ok(Self(jobs))
+    }
+
+    /// What comes of `work`, which is done even if nobody waits for it any more.
+    ///
+    /// # Errors
+    /// The thread is gone, because `work` or what was done before it has panicked.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SinkError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move || drop(answer.send(work())));
+        // If it is not taken, the answer is dropped with it.
+        let _ = self.0.send(job);
+        let ended = |_| SinkError("encoding ended early: its thread is gone".to_owned());
+        answered.await.map_err(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_in_one_thread_until_it_panics() {
+        let encoder = Encoder::start().unwrap();
+        let one = encoder.run(|| thread::current().id()).await.unwrap();
+        let other = encoder.run(|| thread::current().id()).await.unwrap();
+        assert_eq!(one, other);
+        assert!(encoder.run(|| panic!("as it is told to")).await.is_err());
+        assert!(encoder.run(|| ()).await.is_err());
+    }
+}
