@@ -83,6 +83,12 @@ impl Reader {
         Ok(records)
     }
 
+    /// Waits until the journal is closed, so that there will be no more than there is.
+    pub async fn closed(&mut self) {
+        // An error means that the journal is gone.
+        let _ = self.tip.wait_for(|tip| tip.closed).await;
+    }
+
     /// Commits that everything before `position` was dealt with: see [`Journal::commit`].
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use landfall_core::{
 };
 use landfall_journal::{AppendError, Journal, OnSync, Options, Reader, Record, Ticket};
 use metrics::histogram;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::waiting::Waiting;
 use crate::readiness::Readiness;
@@ -345,7 +345,8 @@ async fn read(
 
 /// Waits for records once the reader has caught up; until then none means that there are no more.
 async fn next(reader: &mut Reader, caught_up: bool, pause: Duration) -> io::Result<Vec<Record>> {
-    sleep(pause).await;
+    // Of a closed journal no more will come, and a sink that refuses all at once must not keep its end from being seen.
+    let _ = timeout(pause, reader.closed()).await;
     if caught_up {
         reader.next(EVENTS_A_DELIVERY, BYTES_A_DELIVERY).await
     } else {

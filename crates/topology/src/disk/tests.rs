@@ -1,6 +1,5 @@
 use landfall_core::{Answer, DeliveryReceiver, ShutdownTrigger, delivery_channel};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::*;
 
@@ -90,8 +89,7 @@ async fn what_an_earlier_run_left_is_followed_by_a_delivery_without_events() {
     assert_eq!(running.buffer.events(), Some(2));
     drop((running.input, running.buffer));
     // To its end, so that the journal is closed; nothing is acknowledged.
-    let unacknowledged: Vec<_> = running.output.by_ref().collect().await;
-    drop(unacknowledged);
+    while running.output.next().await.is_some() {}
     while running.tasks.join_next().await.is_some() {}
 
     let mut running = start(dir.path()).await;
@@ -181,4 +179,17 @@ async fn what_one_sink_has_not_acknowledged_the_next_one_gets_while_events_come_
         ack.durable();
     }
     assert_eq!(bodies, ["two", "three"]);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_closed_is_read_to_its_end_also_for_a_sink_that_refuses_everything_at_once()
+ {
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = start(dir.path()).await;
+    for body in ["one", "two"] {
+        assert_eq!(send(&running, body).await.await, Outcome::Durable);
+    }
+    drop((running.input, running.buffer));
+    let refusing = async { while running.output.next().await.is_some() {} };
+    timeout(Duration::from_secs(10), refusing).await.unwrap();
 }
