@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Semaphore, SetOnce};
+use tokio::sync::{Semaphore, SetOnce, TryAcquireError};
 
 use crate::{
     AppendError, Position,
@@ -122,8 +122,12 @@ impl Pending {
     /// Waits until a payload of `len` bytes may join.
     pub(crate) async fn admit(&self, len: usize) -> Result<Admission<'_>, AppendError> {
         let permits = record_len(len).min(self.max_bytes);
-        let permit = self.space.acquire_many(permits as u32).await;
-        let permit = permit.map_err(|_| AppendError::Closed)?;
+        // Tried first, since to acquire may be put off although there is space, when a task has done much in one go.
+        let permit = match self.space.try_acquire_many(permits as u32) {
+            Err(TryAcquireError::NoPermits) => self.space.acquire_many(permits as u32).await.ok(),
+            permit => permit.ok(),
+        };
+        let permit = permit.ok_or(AppendError::Closed)?;
         Ok(Admission {
             pending: self,
             permit,
@@ -217,6 +221,8 @@ impl Admission<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     async fn join(pending: &Pending) -> Option<Ticket> {
@@ -261,6 +267,14 @@ mod tests {
         assert!(poll(third.as_mut()).is_pending());
         pending.take();
         assert!(poll(third.as_mut()).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_record_joins_at_once_while_there_is_space_however_many_did_just_before() {
+        let pending = Pending::new(100_000);
+        for _ in 0..1000 {
+            assert!(poll(pin!(pending.admit(1))).is_ready());
+        }
     }
 
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
