@@ -50,7 +50,7 @@ impl Committer {
             ended,
         };
         let run = move || {
-            let mut gathering = Gathering::default();
+            let mut gathering = Gathering::new();
             loop {
                 let buffer = mem::take(&mut self.buffer);
                 match self.shared.pending.wait(buffer, &mut gathering) {

@@ -103,6 +103,8 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 struct State {
     group: Group,
+    /// Records at which the committer is woken, beside the first.
+    wanted: u64,
     closed: bool,
 }
 
@@ -111,6 +113,7 @@ impl Pending {
         Self {
             state: Mutex::new(State {
                 group: Group::new(Vec::new()),
+                wanted: 1,
                 closed: false,
             }),
             wake: Condvar::new(),
@@ -156,8 +159,11 @@ impl Pending {
         let state = self.wake.wait_while(self.lock(), waiting);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         let before = state.group.records;
-        if !state.closed && gathering.pays(before) {
-            let few = |state: &mut State| state.group.records < Gathering::ENOUGH && !state.closed;
+        if !state.closed
+            && let Some(wanted) = gathering.wanted(before)
+        {
+            state.wanted = wanted;
+            let few = |state: &mut State| state.group.records < state.wanted && !state.closed;
             let gathered = self.wake.wait_timeout_while(state, Gathering::PAUSE, few);
             (state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
             gathering.paused(before, state.group.records);
@@ -201,7 +207,7 @@ impl Admission<'_> {
         if state.closed {
             return None;
         }
-        let group = &mut state.group;
+        let State { group, wanted, .. } = &mut *state;
         let ticket = Ticket {
             offset: group.len(),
             outcome: Arc::clone(&group.outcome),
@@ -209,7 +215,7 @@ impl Admission<'_> {
         push_record(&mut group.bytes, parts, len, payload_crc);
         group.records += 1;
         group.permits += self.permit.num_permits();
-        let wakes = matches!(group.records, 1 | Gathering::ENOUGH);
+        let wakes = group.records == 1 || group.records == *wanted;
         drop(state);
         self.permit.forget();
         if wakes {
@@ -248,14 +254,10 @@ mod tests {
         pending.close();
         assert!(admission.join(&[b"x"], 1, 0).is_none());
         assert!(pending.admit(1).await.is_err());
-        let group = pending.wait(Vec::new(), &mut Gathering::default()).unwrap();
+        let group = pending.wait(Vec::new(), &mut Gathering::new()).unwrap();
         group.resolve(Ok(64));
         assert_eq!(ticket.position().await.unwrap().get(), 64);
-        assert!(
-            pending
-                .wait(Vec::new(), &mut Gathering::default())
-                .is_none()
-        );
+        assert!(pending.wait(Vec::new(), &mut Gathering::new()).is_none());
     }
 
     #[tokio::test]

@@ -186,7 +186,7 @@ mod stage {
 
     #[inline(never)]
     pub(super) fn encode(rows: &RecordBatch) -> Result<Bytes> {
-        let mut file = File::create(rows.schema())?;
+        let mut file = File::create(Arc::clone(landfall_table::schema()))?;
         file.write_row_group(rows)?;
         Ok(file.finish(&[])?)
     }

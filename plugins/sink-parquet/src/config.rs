@@ -180,8 +180,34 @@ impl SinkConfig for ParquetConfig {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce)
             .map_err(|error| BuildError(format!("no randomness from the system: {error}")))?;
-        let lake = Lake::open(self)?;
-        let probe = lake.probe(&hex::encode(nonce)).await;
-        probe.map_err(|error| BuildError(error.problem))
+        // Whoever asks may be another user than the one who lands: what this would leave behind could keep that one out.
+        let missing = Lake::missing_directories(self);
+        let tried = async {
+            let probe = Lake::open(self)?.probe(&hex::encode(nonce)).await;
+            probe.map_err(|error| BuildError(error.problem))
+        };
+        let tried = tried.await;
+        let remove = || missing.into_iter().try_for_each(std::fs::remove_dir);
+        // What holds anything by now, somebody needs.
+        let _ = tokio::task::spawn_blocking(remove).await;
+        tried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_healthcheck_leaves_no_directory_behind_that_it_has_made() {
+        let there = tempfile::tempdir().unwrap();
+        let uri = there.path().join("not/there");
+        let config = serde_json::json!({ "uri": uri });
+        let config: ParquetConfig = serde_json::from_value(config).unwrap();
+        config.healthcheck().await.unwrap();
+        assert_eq!(std::fs::read_dir(there.path()).unwrap().count(), 0);
+        std::fs::create_dir_all(&uri).unwrap();
+        config.healthcheck().await.unwrap();
+        assert!(uri.is_dir(), "this was there before");
     }
 }

@@ -20,6 +20,9 @@ use crate::store;
 /// The store's own retries go on for longer than whoever waits for the probe wants to.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
+/// The folder that probes are written to.
+const PROBES: &str = "_landfall";
+
 /// Between probes of a store that cannot be used.
 const PROBE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,17 @@ impl Lake {
             seldom: Seldom::default(),
             state: None,
         })
+    }
+
+    /// The directories that a probe would have to make, innermost first; none unless the lake is local.
+    pub(crate) fn missing_directories(config: &ParquetConfig) -> Vec<PathBuf> {
+        let location = store::open(&config.uri, &config.storage, &config.headers);
+        let Some(directory) = location.ok().and_then(|location| location.directory) else {
+            return Vec::new();
+        };
+        let probed = directory.join(PROBES);
+        let missing = probed.ancestors().take_while(|path| !path.is_dir());
+        missing.map(FsPath::to_owned).collect()
     }
 
     /// The same lake, for a sink: it says what keeps it from landing, and notes what a crash would leave behind.
@@ -145,7 +159,7 @@ impl Lake {
 
     async fn write_read_delete(&self, nonce: &str) -> Result<(), ProbeError> {
         const CONTENT: &[u8] = b"landfall";
-        let name = format!("_landfall/probe-{nonce}");
+        let name = format!("{PROBES}/probe-{nonce}");
         let path = self.path(&name);
         let failed = |doing: &str, error: object_store::Error| ProbeError {
             problem: format!(

@@ -5,6 +5,16 @@ use metrics::{counter, histogram};
 
 use crate::batch::{Closed, Tally};
 
+/// What [`Metrics::count`] adds to.
+const COUNTERS: [&str; 6] = [
+    "component_sent_events_total",
+    "component_sent_bytes_total",
+    "landfall_landed_files_total",
+    "landfall_duplicate_events_total",
+    "landfall_same_id_events_total",
+    "landfall_quarantined_events_total",
+];
+
 /// What a sink counts. Its series carry the sink's name, and are the same whatever it lands on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
@@ -14,9 +24,19 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn of(context: &SinkContext) -> Self {
-        Self {
+        let metrics = Self {
             labels: context.labels(),
             activity: context.activity.clone(),
+        };
+        // From the beginning, so that an alert sees the first quarantined event as an increase.
+        metrics.count([0; 6]);
+        metrics
+    }
+
+    /// Adds to the counters of events and files.
+    fn count(&self, counts: [u64; 6]) {
+        for (name, count) in COUNTERS.into_iter().zip(counts) {
+            counter!(name, &self.labels).increment(count);
         }
     }
 
@@ -33,16 +53,14 @@ impl Metrics {
             self.activity.landed(file.name.clone(), rows, bytes);
         }
         let files = closed.files.len() as u64;
-        for (name, count) in [
-            ("component_sent_events_total", events + quarantined),
-            ("component_sent_bytes_total", closed.byte_size() as u64),
-            ("landfall_landed_files_total", files),
-            ("landfall_duplicate_events_total", duplicates),
-            ("landfall_same_id_events_total", same_id),
-            ("landfall_quarantined_events_total", quarantined),
-        ] {
-            counter!(name, &self.labels).increment(count);
-        }
+        self.count([
+            events + quarantined,
+            closed.byte_size() as u64,
+            files,
+            duplicates,
+            same_id,
+            quarantined,
+        ]);
         if files > 0 {
             // A clock that was set back must not tell of a negative time.
             let waited = Timestamp::now().as_millis() - closed.received.0.as_millis();

@@ -237,11 +237,12 @@ impl Http {
     fn next_look(&self, pace: &Pace, leaving: Option<Instant>, old: Option<Instant>) -> Instant {
         let (phase, since) = pace.phase();
         let now = Instant::now();
+        let is_old = old.is_some_and(|old| old <= now);
         let shortest = match leaving {
-            None => self.read_timeout().min(self.idle_timeout()),
-            Some(_) => LEAVE_TIME,
+            None if !is_old => self.read_timeout().min(self.idle_timeout()),
+            _ => LEAVE_TIME,
         };
-        let old = old.filter(|old| leaving.is_none() && *old > now);
+        let old = old.filter(|_| leaving.is_none() && !is_old);
         let deadline = self.deadline(phase, since, leaving);
         [deadline, old]
             .into_iter()
