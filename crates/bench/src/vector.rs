@@ -225,9 +225,9 @@ mod tests {
     #[test]
     fn the_configuration_has_no_gap_left() {
         let address = ([127, 0, 0, 1], 8080).into();
-        let schema = Path::new("/work/columns.schema");
+        let schema = Path::new("/srv/columns.schema");
         let config = config(
-            Path::new("/work"),
+            Path::new("/srv"),
             address,
             "http://127.0.0.1:8333",
             "v",
@@ -238,7 +238,7 @@ mod tests {
             "path = \"/webhooks/appcues\"",
             "endpoint = \"http://127.0.0.1:8333\"",
             "key_prefix = \"v/date=%F/\"",
-            "batch_encoding.schema_file = \"/work/columns.schema\"",
+            "batch_encoding.schema_file = \"/srv/columns.schema\"",
             ".step_number = to_int(attributes.stepNumber) ?? null",
             ".payload = body",
         ] {
