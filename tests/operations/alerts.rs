@@ -113,6 +113,7 @@ fn what_is_an_alarm_the_first_time_is_there_before_it_counts() {
     let mut instance = landfall.start(&file);
     for series in [
         "config_reload_rejected_total",
+        "landfall_quarantined_events_total{component_id=\"lake\",component_kind=\"sink\",component_type=\"parquet\"}",
         "component_errors_total{component_id=\"appcues\",component_kind=\"source\",component_type=\"appcues\",error_code=\"file_not_usable\"}",
         "component_discarded_events_total{component_id=\"peer\",component_kind=\"source\",component_type=\"vector\",intentional=\"false\",reason=\"event_too_large\"}",
     ] {

@@ -51,12 +51,12 @@ impl Committer {
         };
         let run = move || {
             let mut gathering = Gathering::new();
-            loop {
-                let buffer = mem::take(&mut self.buffer);
-                match self.shared.pending.wait(buffer, &mut gathering) {
-                    Some(group) => self.commit(group),
-                    None => break,
-                }
+            while let Some(group) = self
+                .shared
+                .pending
+                .wait(mem::take(&mut self.buffer), &mut gathering)
+            {
+                self.commit(group);
             }
             drop(self);
             drop(end);

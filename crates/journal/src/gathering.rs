@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// Decides whether the committer waits a little for more records before it writes a group.
 ///
-/// A write with its fsync takes some 50 us of CPU, whether one record is in it or a hundred. While many come, a short pause
+/// A write with its fsync takes some 50 to 70 us of CPU, whether one record is in it or a hundred. While many come, a short pause
 /// brings as many more, which then share one fsync. While few come it would only make them wait: so there is none, and it is
 /// given up for some time where it brings little, as with a few senders that all wait for the group already.
 #[derive(Debug)]

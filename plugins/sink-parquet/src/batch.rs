@@ -50,6 +50,13 @@ pub(crate) struct Tally {
     pub(crate) same_id: u64,
 }
 
+impl Tally {
+    /// All that land, as what they are or in quarantine.
+    pub(crate) fn rows(self) -> u64 {
+        self.events + self.quarantined
+    }
+}
+
 /// A batch that is closed: its files, encoded, and what is needed to answer for them.
 pub(crate) struct Closed {
     pub(crate) files: Vec<Landing>,
@@ -157,7 +164,7 @@ impl Batch {
 
     /// Events in the batch, without the duplicates.
     pub(crate) fn len(&self) -> u64 {
-        self.tally.events + self.tally.quarantined
+        self.tally.rows()
     }
 
     /// Files that are being encoded.
