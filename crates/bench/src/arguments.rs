@@ -87,11 +87,13 @@ pub(crate) enum Destination {
 pub(crate) enum Command {
     /// Measure how memory and time grow with the backlog, with partitions and with what has come, and draw it
     Scale(Scale),
-    /// Be the server that only verifies
+    /// Be the server that does the least
     #[command(hide = true)]
-    Floor {
+    Bare {
         /// Where to listen
         address: SocketAddr,
+        /// What to append bodies to before they are answered
+        file: Option<PathBuf>,
     },
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 use landfall_testkit::ObjectStore;
 
 use crate::arguments::{Common, Destination, Loads};
+use crate::bare;
 use crate::batch::ROWS_PER_GROUP;
 use crate::floor::Floor;
 use crate::lake::Lake;
@@ -48,13 +49,26 @@ pub(crate) fn run(arguments: &Loads, common: &Common) -> anyhow::Result<()> {
         events: arguments.events,
     };
     let floor = Floor::measure(&load(CONNECTIONS, Pace::Closed), &mut requests, encoded)?;
-    println!("\n{floor}\n{}", report::HEAD);
+    println!("\n{floor}");
 
     let closed = arguments.connections.iter();
     let closed = closed.map(|count| load(*count, Pace::Closed));
     let rates = arguments.rates.iter();
     let rates = rates.map(|rate| load(CONNECTIONS, Pace::PerSecond(*rate)));
     let loads: Vec<_> = closed.chain(rates).collect();
+
+    println!(
+        "\na bare server that verifies a request, appends its body to a file and answers after an fsync:"
+    );
+    let mut bare_runs = Vec::new();
+    for load in &loads {
+        let work = tempfile::tempdir_in(&dir)?;
+        requests.renew();
+        let measured = bare::measure(load, &mut requests, Some(&work.path().join("bodies")))?;
+        println!("  {measured}");
+        bare_runs.push(measured);
+    }
+    println!("{}", report::HEAD);
 
     let start_landfall = |dir: &Path, lake: &Lake<'_>| landfall.start(dir, lake, SINK);
     let vector = Vector::from_env();
@@ -87,6 +101,7 @@ pub(crate) fn run(arguments: &Loads, common: &Common) -> anyhow::Result<()> {
     let report = Report {
         machine,
         floor,
+        bare: bare_runs,
         runs,
     };
     let path = report::write(&dir, "bench", &report)?;

@@ -1,33 +1,20 @@
 //! The least that an event can cost here: what any server must do that verifies it and writes the same columns.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use landfall_appcues::{AppcuesEvent, Verifier};
+use landfall_appcues::AppcuesEvent;
 use landfall_core::Timestamp;
 use landfall_table::EventsBuilder;
-use landfall_testkit::free_address;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
-use tokio::net::TcpListener;
 
 use crate::Requests;
+use crate::bare;
 use crate::batch::ROWS_PER_GROUP;
 use crate::file::File;
 use crate::load::Load;
-use crate::process::Usage;
-use crate::server::{Server, secret};
 
 /// CPU an event, in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -52,7 +39,7 @@ impl Floor {
         requests: &mut Requests,
         events: usize,
     ) -> anyhow::Result<Self> {
-        let http = http(load, requests)?;
+        let http = bare::measure(load, requests, None)?.cpu_us_per_event;
         let mut best = [f64::MAX; 3];
         // What else the machine does only adds to the time.
         for _ in 0..3 {
@@ -91,17 +78,6 @@ impl fmt::Display for Floor {
             self.sum()
         )
     }
-}
-
-fn http(load: &Load, requests: &mut Requests) -> anyhow::Result<f64> {
-    let address = free_address();
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["floor", &address.to_string()]);
-    let server = Server::start(&mut command, address)?;
-    let before = Usage::of(server.process.id())?;
-    let sent = load.send(address, requests)?;
-    let used = Usage::of(server.process.id())?.cpu() - before.cpu();
-    Ok(used.as_secs_f64() * 1e6 / sent.accepted as f64)
 }
 
 /// CPU time to parse, to make columns of, and to encode so many events.
@@ -149,51 +125,4 @@ fn one_thread(requests: &mut Requests, events: usize) -> anyhow::Result<[Duratio
 fn cpu_of_thread() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-}
-
-/// The bare server, until the process is ended.
-///
-/// # Errors
-/// The address cannot be had.
-pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
-    let verifier = Arc::new(Verifier::new([secret()], 300));
-    tokio::runtime::Runtime::new()?.block_on(async {
-        let listener = TcpListener::bind(address).await?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let verifier = Arc::clone(&verifier);
-            let service = service_fn(move |request| answer(Arc::clone(&verifier), request));
-            let mut http = http1::Builder::new();
-            let serve = http
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(serve);
-        }
-    })
-}
-
-async fn answer(
-    verifier: Arc<Verifier>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
-    if !verifies(&verifier, &head.headers, body).await {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-    }
-    Ok(response)
-}
-
-async fn verifies(verifier: &Verifier, headers: &HeaderMap, body: Incoming) -> bool {
-    let header = |name| headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
-    let claim = verifier.claim(
-        header("x-apc-signature"),
-        header("x-apc-timestamp"),
-        Timestamp::now(),
-    );
-    let (Ok(claim), Ok(body)) = (claim, body.collect().await) else {
-        return false;
-    };
-    verifier.verify(&claim, body.to_bytes()).is_ok()
 }

@@ -49,6 +49,14 @@ pub(crate) struct Sent {
 }
 
 impl Load {
+    /// Requests a second that are due; `None` where each waits for the answer before.
+    pub(crate) fn rate(&self) -> Option<u32> {
+        match self.pace {
+            Pace::Closed => None,
+            Pace::PerSecond(rate) => Some(rate),
+        }
+    }
+
     /// How many it will be at most.
     fn most(&self) -> u64 {
         match self.pace {

@@ -12,6 +12,7 @@ mod lake;
 mod process;
 mod run;
 
+mod bare;
 mod floor;
 // What the floor encodes with is the sink's own writer, not a copy of its settings.
 #[path = "../../../plugins/sink-parquet/src/file.rs"]
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     let done = match command {
         None => bench::run(&loads, &common),
         Some(Command::Scale(scale)) => scale::run(&scale, &common),
-        Some(Command::Floor { address }) => floor::serve(address),
+        Some(Command::Bare { address, file }) => bare::serve(address, file.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::bare::Bare;
 use crate::floor::Floor;
 use crate::machine::Machine;
 use crate::percentiles::Percentiles;
@@ -13,6 +14,8 @@ use crate::percentiles::Percentiles;
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) floor: Floor,
+    /// The bare server, with a file.
+    pub(crate) bare: Vec<Bare>,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -73,13 +76,11 @@ pub(crate) fn write(dir: &Path, what: &str, report: &impl Serialize) -> anyhow::
     Ok(path)
 }
 
-impl Run {
-    /// The load in words.
-    fn load(&self) -> String {
-        match self.rate {
-            Some(rate) => format!("{rate}/s"),
-            None => format!("{} conn.", self.connections),
-        }
+/// A load in words.
+pub(crate) fn load_name(connections: usize, rate: Option<u32>) -> String {
+    match rate {
+        Some(rate) => format!("{rate}/s"),
+        None => format!("{connections} conn."),
     }
 }
 
@@ -108,7 +109,7 @@ impl fmt::Display for Run {
             "{:<9} {:<10} {:<10}{:>8.0} {:>8.0}  {user:>6.1} {system:>7.1} {:>4.0} {:>7} {:>9.0}",
             self.program,
             self.into,
-            self.load(),
+            load_name(self.connections, self.rate),
             self.accepted_per_sec,
             self.landed_per_sec,
             user + system,

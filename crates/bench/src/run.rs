@@ -5,7 +5,7 @@ use anyhow::{Context as _, ensure};
 use crate::Requests;
 use crate::floor::Floor;
 use crate::lake::Lake;
-use crate::load::{Load, Pace};
+use crate::load::Load;
 use crate::percentiles::Percentiles;
 use crate::process::{Memory, MemoryWatch, Usage, stop};
 use crate::report::{Cpu, MemorySize, Run};
@@ -47,10 +47,7 @@ pub(crate) fn measure(
         program,
         into: lake.name(),
         connections: load.connections,
-        rate: match load.pace {
-            Pace::Closed => None,
-            Pace::PerSecond(rate) => Some(rate),
-        },
+        rate: load.rate(),
         accepted: sent.accepted,
         refused: sent.refused,
         landed: landed.events,

@@ -51,6 +51,12 @@ fn a_run_of_each_load_into_each_lake_is_printed_and_written_down() {
     let floor = ["parse", "columns", "encode"].map(|part| report["floor"][part].as_f64());
     assert!(floor.iter().all(|part| part.unwrap() > 0.0), "{floor:?}");
 
+    let bare = report["bare"].as_array().unwrap();
+    assert_eq!(bare.len(), 2);
+    for run in bare {
+        assert!(run["answer_ms"]["p50"].as_f64().unwrap() > 0.0, "{run:#}");
+    }
+
     let runs = report["runs"].as_array().unwrap();
     let of = |run: &Value| (run["into"].clone(), run["rate"].clone());
     let expected = [
