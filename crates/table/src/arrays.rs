@@ -7,18 +7,21 @@ use arrow_array::builder::{
     BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, StringBuilder, StringViewBuilder,
     TimestampMillisecondBuilder,
 };
-use arrow_array::{ArrayRef, ListArray, StructArray};
-use arrow_buffer::{NullBufferBuilder, OffsetBufferBuilder};
-use arrow_schema::{DataType, FieldRef, Fields};
+use arrow_array::{ArrayRef, ListArray, StructArray, UInt32Array, new_null_array};
+use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder, OffsetBufferBuilder};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
+use arrow_select::take::take;
 
 use crate::derive::{Answer, Cell};
 
-/// Builds one column. It takes cells of its column's type; any other becomes null.
+/// Builds one column. Most columns have a value in few rows only, so that rows without one are not visited until the end.
 #[derive(Debug)]
 pub(crate) struct ColumnBuilder {
+    data_type: DataType,
+    /// The values that are there, in the order in which they came.
     values: Values,
-    /// Nulls that are still to be appended. Most columns have hardly anything else, and get many at a time.
-    nulls: usize,
+    /// The row of each.
+    rows: Vec<u32>,
 }
 
 impl ColumnBuilder {
@@ -26,34 +29,43 @@ impl ColumnBuilder {
     /// with few rows each.
     pub(crate) fn new(data_type: &DataType) -> Self {
         Self {
+            data_type: data_type.clone(),
             values: Values::new(data_type),
-            nulls: 0,
+            rows: Vec::new(),
         }
     }
 
-    pub(crate) fn append(&mut self, cell: Cell<'_>) {
-        if let Cell::Null = cell {
-            self.nulls += 1;
-            return;
+    /// Gives `row` the value of `cell`; none if that is of another type than the column.
+    pub(crate) fn append(&mut self, row: u32, cell: Cell<'_>) {
+        if self.values.append(cell) {
+            self.rows.push(row);
         }
-        self.append_nulls();
-        self.values.append(cell);
     }
 
-    /// What was appended; nothing is left.
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        self.append_nulls();
-        self.values.finish()
-    }
-
-    fn append_nulls(&mut self) {
-        if self.nulls > 0 {
-            self.values.append_nulls(mem::take(&mut self.nulls));
+    /// What was appended, each row at its place among `places`; nothing is left.
+    pub(crate) fn finish(&mut self, places: &[u32]) -> Result<ArrayRef, ArrowError> {
+        /// No value has this number: there are fewer values than rows.
+        const NONE: u32 = u32::MAX;
+        let values = self.values.finish()?;
+        let rows = mem::take(&mut self.rows);
+        if rows.is_empty() {
+            return Ok(new_null_array(&self.data_type, places.len()));
         }
+        let mut order = vec![NONE; places.len()];
+        for (row, value) in rows.iter().zip(0..) {
+            order[places[*row as usize] as usize] = value;
+        }
+        let is_there = (rows.len() < order.len())
+            .then(|| BooleanBuffer::collect_bool(order.len(), |place| order[place] != NONE));
+        take(
+            &values,
+            &UInt32Array::new(order.into(), is_there.map(NullBuffer::new)),
+            None,
+        )
     }
 }
 
-/// The Arrow builder of a column.
+/// The Arrow builder of a column's values.
 #[derive(Debug)]
 enum Values {
     Text(StringBuilder),
@@ -89,7 +101,8 @@ impl Values {
         }
     }
 
-    fn append(&mut self, cell: Cell<'_>) {
+    /// Whether the cell is a value of this type, which is then appended.
+    fn append(&mut self, cell: Cell<'_>) -> bool {
         match (self, cell) {
             (Self::Text(builder), Cell::Text(value)) => builder.append_value(value),
             (Self::View(builder), Cell::Text(value)) => builder.append_value(value),
@@ -102,26 +115,14 @@ impl Values {
             (Self::Texts(builder), Cell::Texts(values)) => {
                 builder.append_value(values.into_iter().map(Some));
             }
-            (Self::Answers(builder), Cell::Answers(values)) => builder.append(Some(values)),
-            (values, _) => values.append_nulls(1),
+            (Self::Answers(builder), Cell::Answers(values)) => builder.append(values),
+            _ => return false,
         }
+        true
     }
 
-    fn append_nulls(&mut self, count: usize) {
-        match self {
-            Self::Text(builder) => builder.append_nulls(count),
-            Self::View(builder) => (0..count).for_each(|_| builder.append_null()),
-            Self::Int32(builder) => builder.append_nulls(count),
-            Self::Int64(builder) => builder.append_nulls(count),
-            Self::Boolean(builder) => builder.append_nulls(count),
-            Self::Timestamp(builder) => builder.append_nulls(count),
-            Self::Texts(builder) => builder.append_nulls(count),
-            Self::Answers(builder) => (0..count).for_each(|_| builder.append(None)),
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(match self {
             Self::Text(builder) => Arc::new(builder.finish()),
             Self::View(builder) => Arc::new(builder.finish()),
             Self::Int32(builder) => Arc::new(builder.finish()),
@@ -129,8 +130,8 @@ impl Values {
             Self::Boolean(builder) => Arc::new(builder.finish()),
             Self::Timestamp(builder) => Arc::new(builder.finish()),
             Self::Texts(builder) => Arc::new(builder.finish()),
-            Self::Answers(builder) => Arc::new(builder.finish()),
-        }
+            Self::Answers(builder) => Arc::new(builder.finish()?),
+        })
     }
 }
 
@@ -142,8 +143,6 @@ pub(crate) struct AnswersBuilder {
     columns: Vec<ColumnBuilder>,
     /// Which answers are there.
     answers: NullBufferBuilder,
-    /// Which lists are there.
-    lists: NullBufferBuilder,
     offsets: OffsetBufferBuilder<i32>,
 }
 
@@ -157,37 +156,35 @@ impl AnswersBuilder {
             fields: fields.clone(),
             columns: columns.collect(),
             answers: NullBufferBuilder::new(0),
-            lists: NullBufferBuilder::new(0),
             offsets: OffsetBufferBuilder::new(0),
         }
     }
 
-    fn append(&mut self, list: Option<Vec<Option<Answer<'_>>>>) {
-        self.lists.append(list.is_some());
-        let list = list.unwrap_or_default();
+    fn append(&mut self, list: Vec<Option<Answer<'_>>>) {
         self.offsets.push_length(list.len());
         for answer in list {
+            let row = self.answers.len() as u32;
             self.answers.append(answer.is_some());
             let cells = answer.unwrap_or_default();
             for (column, cell) in self.columns.iter_mut().zip(cells) {
-                column.append(cell);
+                if let Some(cell) = cell {
+                    column.append(row, cell);
+                }
             }
         }
     }
 
-    fn finish(&mut self) -> ListArray {
+    fn finish(&mut self) -> Result<ListArray, ArrowError> {
         let offsets = mem::replace(&mut self.offsets, OffsetBufferBuilder::new(0));
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish);
-        let answers = StructArray::new(
+        let places: Vec<u32> = (0..).take(self.answers.len()).collect();
+        let columns = self.columns.iter_mut();
+        let columns = columns.map(|column| column.finish(&places));
+        let answers = StructArray::try_new(
             self.fields.clone(),
-            columns.collect(),
+            columns.collect::<Result<_, _>>()?,
             self.answers.finish(),
-        );
-        ListArray::new(
-            Arc::clone(&self.element),
-            offsets.finish(),
-            Arc::new(answers),
-            self.lists.finish(),
-        )
+        )?;
+        let element = Arc::clone(&self.element);
+        ListArray::try_new(element, offsets.finish(), Arc::new(answers), None)
     }
 }

@@ -17,10 +17,8 @@ pub(crate) struct Row<'a> {
 }
 
 /// The value of one column in one row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) enum Cell<'a> {
-    #[default]
-    Null,
     Text(Cow<'a, str>),
     Int32(i32),
     Int64(i64),
@@ -31,10 +29,10 @@ pub(crate) enum Cell<'a> {
 }
 
 /// One answer of a form, in the order of [`ANSWER_FIELDS`].
-pub(crate) type Answer<'a> = [Cell<'a>; ANSWER_FIELDS.len()];
+pub(crate) type Answer<'a> = [Option<Cell<'a>>; ANSWER_FIELDS.len()];
 
-/// Gives a column's value and records what did not fit.
-pub(crate) type Derive = for<'a> fn(Row<'a>, &mut Errors) -> Cell<'a>;
+/// Gives a column's value, if there is one, and records what did not fit.
+pub(crate) type Derive = for<'a> fn(Row<'a>, &mut Errors) -> Option<Cell<'a>>;
 
 impl Kind {
     /// Reads the JSON text of a value as this type. Lists have rules of their own.
@@ -62,80 +60,76 @@ pub(crate) fn first<'a>(
     })
 }
 
-pub(crate) fn event_id<'a>(row: Row<'a>, _: &mut Errors) -> Cell<'a> {
-    Cell::Text(row.event.id().into())
+pub(crate) fn event_id<'a>(row: Row<'a>, _: &mut Errors) -> Option<Cell<'a>> {
+    Some(Cell::Text(row.event.id().into()))
 }
 
-pub(crate) fn event_type<'a>(row: Row<'a>, _: &mut Errors) -> Cell<'a> {
-    Cell::Text(row.event.event_type().into())
+pub(crate) fn event_type<'a>(row: Row<'a>, _: &mut Errors) -> Option<Cell<'a>> {
+    Some(Cell::Text(row.event.event_type().into()))
 }
 
-pub(crate) fn event_name<'a>(row: Row<'a>, _: &mut Errors) -> Cell<'a> {
-    Cell::Text(row.event.name().into())
+pub(crate) fn event_name<'a>(row: Row<'a>, _: &mut Errors) -> Option<Cell<'a>> {
+    Some(Cell::Text(row.event.name().into()))
 }
 
-pub(crate) fn occurred_at<'a>(row: Row<'a>, _: &mut Errors) -> Cell<'a> {
-    Cell::Timestamp(row.event.occurred_at())
+pub(crate) fn occurred_at<'a>(row: Row<'a>, _: &mut Errors) -> Option<Cell<'a>> {
+    Some(Cell::Timestamp(row.event.occurred_at()))
 }
 
-pub(crate) fn received_at<'a>(row: Row<'a>, _: &mut Errors) -> Cell<'a> {
-    Cell::Timestamp(row.received_at)
+pub(crate) fn received_at<'a>(row: Row<'a>, _: &mut Errors) -> Option<Cell<'a>> {
+    Some(Cell::Timestamp(row.received_at))
 }
 
-pub(crate) fn payload<'a>(row: Row<'a>, _: &mut Errors) -> Cell<'a> {
-    Cell::Text(row.event.body().into())
+pub(crate) fn payload<'a>(row: Row<'a>, _: &mut Errors) -> Option<Cell<'a>> {
+    Some(Cell::Text(row.event.body().into()))
 }
 
-pub(crate) fn is_anonymous<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
-    match first(Kind::Text, &[Field::UserId], row, errors) {
-        Some(Cell::Text(user_id)) => Cell::Boolean(user_id.starts_with("anon:")),
-        _ => Cell::Null,
+pub(crate) fn is_anonymous<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
+    match first(Kind::Text, &[Field::UserId], row, errors)? {
+        Cell::Text(user_id) => Some(Cell::Boolean(user_id.starts_with("anon:"))),
+        _ => None,
     }
 }
 
-pub(crate) fn experience_type<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+pub(crate) fn experience_type<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     let written = first(
         Kind::Text,
         &[Field::FlowType, Field::ExperienceType],
         row,
         errors,
     );
-    written.unwrap_or_else(|| {
+    written.or_else(|| {
         let has = |field| row.event.raw(field).is_some();
-        if has(Field::ChecklistId) && !has(Field::FlowId) && !has(Field::ExperienceId) {
-            Cell::Text("checklist".into())
-        } else {
-            Cell::Null
-        }
+        let is_checklist =
+            has(Field::ChecklistId) && !has(Field::FlowId) && !has(Field::ExperienceId);
+        is_checklist.then(|| Cell::Text("checklist".into()))
     })
 }
 
-pub(crate) fn error_id<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+pub(crate) fn error_id<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     of_error(Field::ErrorId, row, errors)
 }
 
-pub(crate) fn error_message<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+pub(crate) fn error_message<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     of_error(Field::Message, row, errors)
 }
 
-fn of_error<'a>(field: Field, row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+fn of_error<'a>(field: Field, row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     if row.event.name().ends_with("_error") {
-        first(Kind::Text, &[field], row, errors).unwrap_or_default()
+        first(Kind::Text, &[field], row, errors)
     } else {
-        Cell::Null
+        None
     }
 }
 
-pub(crate) fn nps_score<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+pub(crate) fn nps_score<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     first(Kind::Int32, &[Field::Score], row, errors)
         .or_else(|| survey_response("nps_score", Kind::Int32, row, errors))
-        .unwrap_or_default()
 }
 
-pub(crate) fn nps_feedback<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+pub(crate) fn nps_feedback<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     first(Kind::Text, &[Field::Feedback], row, errors)
         .or_else(|| survey_response("nps_feedback", Kind::Text, row, errors))
-        .unwrap_or_default()
 }
 
 /// The value of the first survey response of type `wanted` that fits `kind`.
@@ -159,20 +153,17 @@ fn survey_response<'a>(
     })
 }
 
-pub(crate) fn form_responses<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> {
+pub(crate) fn form_responses<'a>(row: Row<'a>, errors: &mut Errors) -> Option<Cell<'a>> {
     static PATHS: LazyLock<Paths<{ ANSWER_FIELDS.len() }>> =
         LazyLock::new(|| Paths::new(ANSWER_FIELDS.map(|(_, _, key)| key)));
     let fields = [
         Field::InteractionResponse,
         Field::InteractionDataFormResponse,
     ];
-    let list = fields.iter().find_map(|field| {
+    let (path, responses) = fields.iter().find_map(|field| {
         let raw = row.event.raw(*field)?;
         Some((field.path(), errors.keep(field.path(), convert::list(raw))?))
-    });
-    let Some((path, responses)) = list else {
-        return Cell::Null;
-    };
+    })?;
     let answers = responses.into_iter().enumerate().map(|(index, raw)| {
         let path = format_args!("{path}[{index}]");
         let values = errors.keep(path, object(&PATHS, raw))?;
@@ -181,17 +172,14 @@ pub(crate) fn form_responses<'a>(row: Row<'a>, errors: &mut Errors) -> Cell<'a> 
             let Some(value) = value else { continue };
             *cell = if key == "value" && value.starts_with('[') {
                 // A choice of several is kept as it is written.
-                Cell::Text(value.into())
+                Some(Cell::Text(value.into()))
             } else {
-                let read = kind.read(value);
-                errors
-                    .keep(format_args!("{path}.{key}"), read)
-                    .unwrap_or_default()
+                errors.keep(format_args!("{path}.{key}"), kind.read(value))
             };
         }
         Some(answer)
     });
-    Cell::Answers(answers.collect())
+    Some(Cell::Answers(answers.collect()))
 }
 
 /// The values at `paths`, if `raw` is an object.

@@ -39,12 +39,8 @@ impl Errors {
         })
     }
 
-    /// All texts; null if there are none.
-    pub(crate) fn into_cell(self) -> Cell<'static> {
-        if self.texts.is_empty() {
-            Cell::Null
-        } else {
-            Cell::Texts(self.texts)
-        }
+    /// All texts, if there are any.
+    pub(crate) fn into_cell(self) -> Option<Cell<'static>> {
+        (!self.texts.is_empty()).then_some(Cell::Texts(self.texts))
     }
 }

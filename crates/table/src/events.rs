@@ -1,10 +1,8 @@
+use std::mem;
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field as Column, FieldRef, Fields, Schema, SchemaRef};
-use arrow_select::take::take_record_batch;
 use landfall_appcues::{AppcuesEvent, Field, Mismatch};
 use landfall_core::Timestamp;
 
@@ -21,7 +19,8 @@ use crate::schema;
 #[derive(Debug)]
 pub struct EventsBuilder {
     columns: Vec<ColumnBuilder>,
-    rows: usize,
+    /// When each row occurred.
+    occurred_at: Vec<Timestamp>,
     bytes: usize,
 }
 
@@ -33,7 +32,7 @@ impl EventsBuilder {
             columns: fields
                 .map(|field| ColumnBuilder::new(field.data_type()))
                 .collect(),
-            rows: 0,
+            occurred_at: Vec::new(),
             bytes: 0,
         }
     }
@@ -48,40 +47,41 @@ impl EventsBuilder {
                 errors.record(field.path(), Mismatch { expected, found });
             }
         }
+        let number = self.occurred_at.len() as u32;
+        let mut put = |builder: &mut ColumnBuilder, cell: Option<Cell<'_>>| {
+            if let Some(cell) = cell {
+                self.bytes += cell.byte_size();
+                builder.append(number, cell);
+            }
+        };
         let mut errors_column = None;
         for (column, builder) in COLUMNS.iter().zip(&mut self.columns) {
-            let cell = match column.origin {
+            match column.origin {
                 Origin::Fields(fields) => {
-                    first(column.kind, fields, row, &mut errors).unwrap_or_default()
+                    put(builder, first(column.kind, fields, row, &mut errors));
                 }
-                Origin::Rule(_, derive) => derive(row, &mut errors),
-                Origin::Errors => {
-                    errors_column = Some(builder);
-                    continue;
-                }
-            };
-            self.bytes += cell.byte_size();
-            builder.append(cell);
+                Origin::Rule(_, derive) => put(builder, derive(row, &mut errors)),
+                Origin::Errors => errors_column = Some(builder),
+            }
         }
         if let Some(builder) = errors_column {
-            let cell = errors.into_cell();
-            self.bytes += cell.byte_size();
-            builder.append(cell);
+            put(builder, errors.into_cell());
         }
-        self.rows += 1;
+        self.occurred_at.push(event.occurred_at());
+        self.bytes += size_of::<Timestamp>();
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.rows
+        self.occurred_at.len()
     }
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.occurred_at.is_empty()
     }
 
-    /// About how many bytes the rows take in memory. Finishing takes as much again for a moment, bodies aside, if it has to sort.
+    /// About how many bytes the rows take in memory. Finishing takes about as much again for a moment, bodies aside.
     pub fn byte_size(&self) -> usize {
         self.bytes
     }
@@ -91,18 +91,16 @@ impl EventsBuilder {
     ///
     /// They are of the [`schema`], but for `payload`, which is a `Utf8View`: sorting them copies no body. A writer of Parquet
     /// that was made for the schema takes it as it is.
-    #[expect(clippy::expect_used, reason = "stated invariants")]
+    #[expect(clippy::expect_used, reason = "stated invariant")]
     pub fn finish(&mut self) -> RecordBatch {
-        self.rows = 0;
+        let places = places(&mem::take(&mut self.occurred_at));
         self.bytes = 0;
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let batch = RecordBatch::try_new(Arc::clone(rows_schema()), columns)
-            .expect("the builders follow the schema, and each took one cell a row");
-        match occurrence_order(&batch) {
-            Some(order) => take_record_batch(&batch, &order)
-                .expect("the order holds each row of the batch once"),
-            None => batch,
-        }
+        let columns = self.columns.iter_mut();
+        let columns = columns.map(|column| column.finish(&places));
+        columns
+            .collect::<Result<_, _>>()
+            .and_then(|columns| RecordBatch::try_new(Arc::clone(rows_schema()), columns))
+            .expect("the builders follow the schema, and each row has one place")
     }
 }
 
@@ -125,30 +123,27 @@ fn rows_schema() -> &'static SchemaRef {
     &SCHEMA
 }
 
-/// The rows' numbers in the order of `occurred_at`; `None` if they are in that order already.
-fn occurrence_order(batch: &RecordBatch) -> Option<UInt32Array> {
-    let occurred_at = batch.column_by_name("occurred_at")?;
-    let occurred_at = occurred_at
-        .as_primitive::<TimestampMillisecondType>()
-        .values();
-    if occurred_at.is_sorted() {
-        return None;
+/// Where each row comes when they are in the order of `times`.
+fn places(times: &[Timestamp]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..).take(times.len()).collect();
+    order.sort_by_key(|row| times[*row as usize]);
+    let mut places = vec![0; times.len()];
+    for (row, place) in order.into_iter().zip(0..) {
+        places[row as usize] = place;
     }
-    let mut order: Vec<u32> = (0..).take(occurred_at.len()).collect();
-    order.sort_by_key(|row| occurred_at[*row as usize]);
-    Some(order.into())
+    places
 }
 
 impl Cell<'_> {
     /// About how many bytes it takes in a batch.
     fn byte_size(&self) -> usize {
-        /// An offset or a value, and a share of a byte of validity.
-        const FIXED: usize = 5;
+        /// An offset or a value, and the number of its row.
+        const FIXED: usize = 8;
         let text = match self {
             Self::Text(text) => text.len(),
             Self::Texts(texts) => texts.iter().map(|text| text.len() + FIXED).sum(),
             Self::Answers(answers) => {
-                let cells = answers.iter().flatten().flatten();
+                let cells = answers.iter().flatten().flatten().flatten();
                 answers.len() * ANSWER_FIELDS.len() * FIXED
                     + cells.map(Cell::byte_size).sum::<usize>()
             }
