@@ -2,7 +2,7 @@
 //! of connections of which the idle give way, and refusals that are told now and then.
 //!
 //! ```text
-//! bind ─▶ accept ─▶ Slots::take ─▶ Handshake::accept (Tls) ─▶ the source's own protocol
+//! bind ─▶ Acceptor::accept (Slots) ─▶ Handshake::accept (Tls) ─▶ the source's own protocol
 //! ```
 //!
 //! ```
@@ -36,4 +36,4 @@ pub use watch::{Contents, Watched};
 #[cfg(feature = "server")]
 pub use handshake::Handshake;
 #[cfg(feature = "server")]
-pub use socket::{bind, most_connections};
+pub use socket::{Acceptor, bind};

@@ -8,10 +8,9 @@ use landfall_core::{
     Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceConfig, SourceContext,
     SourceError, log,
 };
-use landfall_listen::{Handshake, Slots, bind, most_connections};
-use tokio::net::TcpListener;
+use landfall_listen::{Acceptor, Handshake, bind};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::connection::Http;
 use crate::gate::Gate;
@@ -20,9 +19,6 @@ use crate::{AppcuesConfig, Endpoint, SignatureMode};
 /// How long requests may wait for their acknowledgement once the service stops, and then their answers to be sent.
 const DRAIN_TIME: Duration = Duration::from_secs(4);
 const CLOSE_TIME: Duration = Duration::from_secs(1);
-
-/// After an error of `accept` that is not about one connection (no file descriptors left), wait for some to close.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The HTTP source: a bound socket that is ready to run.
 #[derive(Debug)]
@@ -115,9 +111,7 @@ impl Source for AppcuesSource {
         out: DeliverySender,
         mut shutdown: Shutdown,
     ) -> Result<(), SourceError> {
-        let listener = TcpListener::from_std(self.listener)
-            .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
-        let address = listener.local_addr().unwrap_or(self.config.address);
+        let address = self.local_addr().unwrap_or(self.config.address);
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         log!(
             &self.labels,
@@ -141,44 +135,16 @@ impl Source for AppcuesSource {
             self.labels.clone(),
             self.activity,
         );
-        let connections = self.config.limits.max_connections.min(most_connections());
-        if connections < self.config.limits.max_connections {
-            log!(
-                &self.labels,
-                warn,
-                connections,
-                "fewer connections than `limits.max_connections`: the system's limit of open files leaves no more"
-            );
-        }
-        let connections = Slots::new(
-            connections,
-            metrics::gauge!("open_connections", &self.labels),
-        );
+        let max_connections = self.config.limits.max_connections;
+        let acceptor = Acceptor::new(self.listener, max_connections, &self.labels)?;
         let http = Arc::new(Http::new(&self.config.limits, endpoint.clone()));
         let mut tasks = JoinSet::new();
 
         loop {
-            let accepted = async {
-                let (stream, peer) = listener.accept().await?;
-                // Only now, since it may cost another its slot. While all are at work, the others queue in the kernel.
-                Ok::<_, io::Error>((stream, peer, connections.take().await))
-            };
-            let accepted = tokio::select! {
-                accepted = accepted => accepted,
+            let (stream, peer, slot) = tokio::select! {
+                accepted = acceptor.accept(endpoint.refusals()) => accepted,
                 () = shutdown.wait() => break,
             };
-            let (stream, peer, slot) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    endpoint.refusals().note_accept(&error);
-                    // Most likely somebody else has used up the file descriptors.
-                    connections.evict();
-                    sleep(ACCEPT_BACKOFF).await;
-                    continue;
-                }
-            };
-            // Without it all is only slower.
-            let _ = stream.set_nodelay(true);
             while tasks.try_join_next().is_some() {}
             let (http, endpoint) = (Arc::clone(&http), endpoint.clone());
             let (tls, mut stopping) = (self.tls.clone(), shutdown.clone());
@@ -198,7 +164,7 @@ impl Source for AppcuesSource {
             });
         }
 
-        drop(listener);
+        drop(acceptor);
         if !shutdown.has_successor() {
             endpoint.drain();
         }

@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,20 +13,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use landfall_core::{
     Activity, BuildError, DeliverySender, Labels, Shutdown, Source, SourceContext, SourceError, log,
 };
-use landfall_listen::{Handshake, Slot, Slots, bind, most_connections};
+use landfall_listen::{Acceptor, Handshake, Slot, bind};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::VectorConfig;
 use crate::service::Service;
 
 /// How long requests may wait for their acknowledgement once the service stops.
 const DRAIN_TIME: Duration = Duration::from_secs(4);
-
-/// After an error of `accept` (no file descriptors left), wait for some connections to close.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The calls of one connection that are answered at a time.
 const MAX_STREAMS: u32 = 100;
@@ -73,9 +69,7 @@ impl Source for VectorSource {
         out: DeliverySender,
         mut shutdown: Shutdown,
     ) -> Result<(), SourceError> {
-        let listener = TcpListener::from_std(self.listener)
-            .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
-        let address = listener.local_addr().unwrap_or(self.config.address);
+        let address = self.listener.local_addr().unwrap_or(self.config.address);
         let protocol = if self.tls.is_some() {
             "gRPC over TLS"
         } else {
@@ -87,30 +81,13 @@ impl Source for VectorSource {
             "events of a Vector are received on {address} ({protocol})"
         );
         let service = Arc::new(Service::new(&self.labels, self.activity, &self.config, out));
-        let limit = self.config.limits.max_connections;
-        let connections = Slots::new(
-            limit.min(most_connections()),
-            metrics::gauge!("open_connections", &self.labels),
-        );
+        let max_connections = self.config.limits.max_connections;
+        let acceptor = Acceptor::new(self.listener, max_connections, &self.labels)?;
         let mut tasks = JoinSet::new();
         loop {
-            let accepted = async {
-                let (stream, peer) = listener.accept().await?;
-                // Only now, since it may cost another its slot. While all are at work, the others queue in the kernel.
-                Ok::<_, io::Error>((stream, peer, connections.take().await))
-            };
-            let accepted = tokio::select! {
-                accepted = accepted => accepted,
+            let (stream, peer, slot) = tokio::select! {
+                accepted = acceptor.accept(service.refusals()) => accepted,
                 () = shutdown.wait() => break,
-            };
-            let (stream, peer, slot) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    service.refusals().note_accept(&error);
-                    connections.evict();
-                    sleep(ACCEPT_BACKOFF).await;
-                    continue;
-                }
             };
             while tasks.try_join_next().is_some() {}
             let client = peer.ip().to_canonical();
@@ -125,7 +102,7 @@ impl Source for VectorSource {
             let (service, tls) = (Arc::clone(&service), self.tls.clone());
             tasks.spawn(serve(service, tls, stream, peer, slot, shutdown.clone()));
         }
-        drop(listener);
+        drop(acceptor);
         if !shutdown.has_successor() {
             service.stop();
         }
@@ -151,8 +128,6 @@ async fn serve(
     slot: Slot,
     mut stopping: Shutdown,
 ) {
-    // Without it all is only slower.
-    let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         return speak(service, stream, peer, slot, stopping).await;
     };
