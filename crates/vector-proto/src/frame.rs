@@ -94,6 +94,7 @@ impl Compression {
                 decoder.take(most).read_to_end(&mut inflated)?
             }
         };
+        inflated.shrink_to_fit();
         Ok(inflated)
     }
 }

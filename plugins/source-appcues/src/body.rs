@@ -107,14 +107,20 @@ impl Memory {
             return Ok(body);
         }
         let mut most = self.reserve(limit).await?;
-        let inflated = spawn_blocking(move || match encoding.inflate(&body, limit) {
-            Ok(inflated) if inflated.len() > limit => Err(Rejection::TooLarge { limit }),
-            Ok(inflated) => Ok(Bytes::from(inflated)),
-            Err(_) => Ok(body),
+        // What is reserved stays so until the thread is done, also if nobody waits for it any more.
+        let inflated = spawn_blocking(move || {
+            let inflated = match encoding.inflate(&body, limit) {
+                Ok(inflated) if inflated.len() > limit => {
+                    return Err(Rejection::TooLarge { limit });
+                }
+                Ok(inflated) => Bytes::from(inflated),
+                Err(_) => body,
+            };
+            Ok((most.split(inflated.len()), inflated))
         });
         // It is lost only when the runtime goes down.
-        let inflated = inflated.await.unwrap_or(Err(Rejection::Draining))?;
-        if let Some(used) = most.split(inflated.len()) {
+        let (used, inflated) = inflated.await.unwrap_or(Err(Rejection::Draining))?;
+        if let Some(used) = used {
             reserved.merge(used);
         }
         Ok(inflated)
@@ -148,7 +154,7 @@ impl Encoding {
         }
     }
 
-    /// At most one byte more than `limit`.
+    /// At most one byte more than `limit`. Takes no more memory than that is long.
     fn inflate(self, body: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         let mut inflated = Vec::new();
         match self {
@@ -172,6 +178,7 @@ impl Encoding {
                 }
             }
         }
+        inflated.shrink_to_fit();
         Ok(inflated)
     }
 }
@@ -253,6 +260,17 @@ mod tests {
                 _ => deflate(&body[..1000]),
             };
             assert_eq!(encoding.inflate(&exact, 1000).unwrap().len(), 1000);
+        }
+    }
+
+    #[test]
+    fn an_inflated_body_takes_no_more_memory_than_is_reserved_for_it() {
+        for (encoding, small) in [
+            (Encoding::Gzip, gzip(BODY)),
+            (Encoding::Deflate, deflate(BODY)),
+        ] {
+            let inflated = encoding.inflate(&small, 1_000_000).unwrap();
+            assert!(inflated.capacity() < 2 * BODY.len(), "{encoding:?}");
         }
     }
 

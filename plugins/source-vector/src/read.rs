@@ -55,8 +55,7 @@ impl Reader {
             Refused::new("read_timeout", Status::new(Code::DeadlineExceeded, problem))
         })??;
         let (rule, limit) = (self.rule.clone(), self.limit);
-        let is_compressed = compression != Compression::None;
-        if is_compressed {
+        if compression != Compression::None {
             // Those that are unpacked at the same time wait for each other, which does not take long.
             let most = u32::try_from(limit).unwrap_or(u32::MAX);
             let memory = Arc::clone(&self.memory).acquire_many_owned(most);
@@ -65,6 +64,7 @@ impl Reader {
                 _ => return Err(Refused::overloaded()),
             }
         }
+        // What is reserved stays so until the thread is done, also if nobody waits for it any more.
         let turn = Arc::clone(&self.decoding).acquire_owned().await;
         let read = spawn_blocking(move || {
             let _turn = turn;
@@ -75,11 +75,15 @@ impl Reader {
                 );
                 return Err(Status::new(Code::OutOfRange, problem));
             }
-            Ok(unpack(frame::message(message)?, &rule))
+            // The bodies are slices of it.
+            let used = message.len().min(reserved.num_permits());
+            let reserved = reserved.split(used);
+            let read = unpack(frame::message(message)?, &rule);
+            Ok(Read { reserved, ..read })
         });
         // It is lost only when the runtime goes down.
         let read = read.await.map_err(|_| Refused::stopping())?;
-        let mut read: Read = read.map_err(|status: Status| match status.code {
+        read.map_err(|status: Status| match status.code {
             Code::ResourceExhausted => Refused::too_large(limit),
             // Not OUT_OF_RANGE itself, at which Vector drops the events.
             Code::OutOfRange => Refused::new(
@@ -87,17 +91,7 @@ impl Reader {
                 Status::new(Code::ResourceExhausted, status.message),
             ),
             _ => Refused::new("request_broken", status),
-        })?;
-        if is_compressed {
-            // It was reserved for the worst.
-            let bodies: usize = read.events.iter().map(|event| event.body.len()).sum();
-            let used = bodies.min(reserved.num_permits());
-            read.reserved = reserved.split(used);
-        } else {
-            // The bodies are slices of it.
-            read.reserved = Some(reserved);
-        }
-        Ok(read)
+        })
     }
 
     /// The whole body, with the memory for it. Memory is reserved for what has come, not for what was announced.
