@@ -67,9 +67,9 @@ impl Ack {
     }
 
     /// Keeps `what`, such as the permit for the memory that the delivery takes up, until there is an answer; of a
-    /// [`split`](Self::split) acknowledgement, until every part has one.
+    /// [`split`](Self::split) acknowledgement, until every part has one. What was kept before stays.
     pub fn hold(&mut self, what: impl Send + Sync + 'static) {
-        self.held = Some(Arc::new(what));
+        self.held = Some(Arc::new((self.held.take(), what)));
     }
 
     /// Says that every event of the delivery is safe.

@@ -106,6 +106,17 @@ impl Drop for Held {
     }
 }
 
+#[test]
+fn all_that_an_acknowledgement_holds_is_kept_until_its_answer() {
+    let held = Arc::new(());
+    let (mut ack, _answer) = Ack::channel();
+    ack.hold(Arc::clone(&held));
+    ack.hold(Arc::clone(&held));
+    assert_eq!(Arc::strong_count(&held), 3);
+    ack.durable();
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
 proptest! {
     #[test]
     fn a_tree_of_parts_is_durable_when_all_are_and_refused_with_the_first_that_is(
