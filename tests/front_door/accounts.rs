@@ -149,22 +149,25 @@ accounts = [{ id = "1", path = "/webhooks/1" }, { id = "2", path = "/webhooks/2"
 fn accounts_that_cannot_work_are_refused_by_name() {
     let landfall = crate::landfall();
     for (settings, problem) in [
-        (r#"accounts = [{ id = "77" }]"#, r#""77" needs secrets"#),
+        (
+            r#"accounts = [{ id = "77" }]"#,
+            r#"accounts[0]: "77" needs secrets"#,
+        ),
         (
             r#"accounts = [{ id = "77", secrets = ["x"] }, { id = "77", secrets = ["y"] }]"#,
-            r#""77" is there twice"#,
+            r#"accounts[1].id: "77" is there twice"#,
         ),
         (
             r#"accounts = [{ id = "77", secrets = [""] }]"#,
-            "empty secret",
+            "accounts[0].secrets[0]: an empty secret",
         ),
         (
             r#"accounts = [{ id = "", secrets = ["x"] }]"#,
-            "needs an id",
+            "accounts[0].id: an account needs an id",
         ),
         (
             r#"accounts = [{ id = "77", secrets = ["x"], path = "webhooks" }]"#,
-            r#""webhooks" must begin with /"#,
+            r#"accounts[0].path: "webhooks" must begin with /"#,
         ),
         (
             r#"accounts = [{ id = "77", secrets = ["x"], paths = "/webhooks" }]"#,

@@ -120,16 +120,17 @@ impl Component for AppcuesConfig {
 
     fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        let of_accounts = self
-            .accounts
-            .iter()
-            .filter_map(|account| account.path.as_ref());
-        for path in [&self.path].into_iter().chain(of_accounts) {
+        let own = ("path".to_owned(), &self.path);
+        let of_accounts = self.accounts.iter().enumerate();
+        let of_accounts = of_accounts.filter_map(|(index, account)| {
+            Some((format!("accounts[{index}].path"), account.path.as_ref()?))
+        });
+        for (setting, path) in [own].into_iter().chain(of_accounts) {
             // Every client sends anything else in another way.
             let is_sent_as_it_is = path.bytes().all(|byte| byte.is_ascii_graphic());
             if !path.starts_with('/') || path.contains(['?', '#']) || !is_sent_as_it_is {
                 problems.push(format!(
-                    "path: {path:?} must begin with / and hold neither ? nor # nor blanks nor anything but ASCII"
+                    "{setting}: {path:?} must begin with / and hold neither ? nor # nor blanks nor anything but ASCII"
                 ));
             }
         }

@@ -41,43 +41,47 @@ pub enum Auth {
 pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
     let mut problems = Vec::new();
     let signature = &config.signature;
-    if signature.mode != SignatureMode::Off {
-        if signature.secrets.is_empty()
-            && signature.secret_files.is_empty()
-            && config.accounts.is_empty()
-        {
-            problems.push(
-                "signature.secrets: give at least one account secret key, such as \
-                 [\"${APPCUES_WEBHOOK_SECRET}\"]"
-                    .to_owned(),
-            );
-        }
-        for account in &config.accounts {
-            if account.secrets.is_empty() && account.secret_files.is_empty() {
+    if signature.mode != SignatureMode::Off
+        && signature.secrets.is_empty()
+        && signature.secret_files.is_empty()
+        && config.accounts.is_empty()
+    {
+        problems.push(
+            "signature.secrets: give at least one account secret key, such as \
+             [\"${APPCUES_WEBHOOK_SECRET}\"]"
+                .to_owned(),
+        );
+    }
+    let own = ("signature".to_owned(), &signature.secrets);
+    let of_accounts = config.accounts.iter().enumerate();
+    let of_accounts =
+        of_accounts.map(|(index, account)| (format!("accounts[{index}]"), &account.secrets));
+    for (setting, secrets) in [own].into_iter().chain(of_accounts) {
+        for (index, secret) in secrets.iter().enumerate() {
+            if secret.expose().is_empty() {
                 problems.push(format!(
-                    "accounts: \"{}\" needs secrets or secret_files",
-                    account.id
+                    "{setting}.secrets[{index}]: an empty secret would let anybody in"
                 ));
             }
         }
     }
-    let of_accounts = config.accounts.iter().map(|account| &account.secrets);
-    let mut secrets = [&signature.secrets]
-        .into_iter()
-        .chain(of_accounts)
-        .flatten();
-    if secrets.any(|secret| secret.expose().is_empty()) {
-        problems.push("secrets: an empty secret would let anybody in".to_owned());
-    }
     for (index, account) in config.accounts.iter().enumerate() {
-        if account.id.is_empty() {
-            problems.push("accounts: an account needs an id".to_owned());
-        }
-        if config.accounts[..index]
-            .iter()
-            .any(|other| other.id == account.id)
+        let mut wrong = |what: String| problems.push(format!("accounts[{index}]{what}"));
+        if signature.mode != SignatureMode::Off
+            && account.secrets.is_empty()
+            && account.secret_files.is_empty()
         {
-            problems.push(format!("accounts: \"{}\" is there twice", account.id));
+            wrong(format!(
+                ": \"{}\" needs secrets or secret_files",
+                account.id
+            ));
+        }
+        if account.id.is_empty() {
+            wrong(".id: an account needs an id".to_owned());
+        }
+        let mut others = config.accounts[..index].iter();
+        if others.any(|other| other.id == account.id) {
+            wrong(format!(".id: \"{}\" is there twice", account.id));
         }
     }
     if config.trusted_proxies.iter().any(is_everywhere) {
