@@ -217,12 +217,11 @@ impl Readiness {
     pub(crate) fn export_metrics(&self) {
         let ready = self.reasons().is_empty();
         gauge!("landfall_ready").set(f64::from(u8::from(ready)));
-        let now = Timestamp::now().as_millis();
+        let now = Timestamp::now();
         for sink in self.state().sinks.values() {
             let labels = &sink.labels;
-            let oldest = sink.health.oldest().map_or(now, Timestamp::as_millis);
-            let age = now.saturating_sub(oldest).max(0) as f64 / 1000.0;
-            gauge!(OLDEST_AGE, labels).set(age);
+            let age = now.since(sink.health.oldest().unwrap_or(now));
+            gauge!(OLDEST_AGE, labels).set(age.as_secs_f64());
             let Some(buffer) = &sink.buffer else {
                 continue;
             };

@@ -45,12 +45,8 @@ impl Metrics {
         let files = closed.files.len() as u64;
         self.count(closed.tally, files, closed.byte_size() as u64);
         if files > 0 {
-            // A clock that was set back must not tell of a negative time.
-            let waited = Timestamp::now().as_millis() - closed.received.0.as_millis();
-            self.record(
-                "landfall_landing_lag_seconds",
-                waited.max(0) as f64 / 1000.0,
-            );
+            let waited = Timestamp::now().since(closed.received.0);
+            self.record("landfall_landing_lag_seconds", waited.as_secs_f64());
             self.record("landfall_batch_seconds", took.as_secs_f64());
             self.record("landfall_batch_events", closed.tally.rows() as f64);
             for file in &closed.files {

@@ -471,8 +471,7 @@ impl Due {
     /// For a batch whose first event was accepted at `received_at`. A clock that was set since can neither postpone the
     /// landing nor make it come before now.
     fn new(received_at: Timestamp, timeout: Duration) -> Self {
-        let waited = Timestamp::now().as_millis() - received_at.as_millis();
-        let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
+        let waited = Timestamp::now().since(received_at);
         let now = Instant::now();
         Self {
             when_idle: now + timeout.saturating_sub(waited),
