@@ -1,12 +1,16 @@
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_schema::{Field, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{DEFAULT_WRITE_BATCH_SIZE, EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::batch::ROWS_PER_GROUP;
@@ -15,28 +19,38 @@ const PAYLOAD_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A Parquet file that is being encoded in memory.
 pub(crate) struct File {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: SerializedFileWriter<Vec<u8>>,
+    columns: ArrowRowGroupWriterFactory,
     rows: usize,
 }
 
 impl File {
     pub(crate) fn create(schema: SchemaRef) -> Result<Self> {
         let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties()))?;
-        Ok(Self { writer, rows: 0 })
+        let (writer, columns) = writer.into_serialized_writer()?;
+        Ok(Self {
+            writer,
+            columns,
+            rows: 0,
+        })
     }
 
-    /// Writes `batch` as one row group.
+    /// Writes `batch` as one row group, column after column: each takes memory of its own while it is encoded.
     pub(crate) fn write_row_group(&mut self, batch: &RecordBatch) -> Result<()> {
-        // The writer looks at the size of a page once in so many rows: large bodies would pile up until then.
-        let rows = batch.num_rows();
-        let at_a_time = PAYLOAD_PAGE_BYTES.saturating_mul(rows) / byte_size(batch)?.max(1);
-        let at_a_time = at_a_time.clamp(1, DEFAULT_WRITE_BATCH_SIZE);
-        for first in (0..rows).step_by(at_a_time) {
-            let part = batch.slice(first, at_a_time.min(rows - first));
-            self.writer.write(&part)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
         }
-        self.rows += rows;
-        self.writer.flush()
+        let number = self.writer.flushed_row_groups().len();
+        let mut writers = self.columns.create_column_writers(number)?.into_iter();
+        let mut row_group = self.writer.next_row_group()?;
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            for chunk in encode(field, column, &mut writers)? {
+                chunk.append_to_row_group(&mut row_group)?;
+            }
+        }
+        row_group.close()?;
+        self.rows += batch.num_rows();
+        Ok(())
     }
 
     /// What is encoded so far, in bytes.
@@ -55,14 +69,39 @@ impl File {
     }
 }
 
+/// Encodes `column` with as many `writers` as it has leaves.
+fn encode(
+    field: &Field,
+    column: &ArrayRef,
+    writers: &mut impl Iterator<Item = ArrowColumnWriter>,
+) -> Result<Vec<ArrowColumnChunk>> {
+    let rows = column.len();
+    // The writer looks at the size of a page once in so many rows: large bodies would pile up until then.
+    let at_a_time = PAYLOAD_PAGE_BYTES.saturating_mul(rows) / byte_size(column)?.max(1);
+    let at_a_time = match at_a_time {
+        few @ 0..DEFAULT_WRITE_BATCH_SIZE => few.max(1),
+        _ => rows,
+    };
+    let mut own = Vec::new();
+    for first in (0..rows).step_by(at_a_time) {
+        let part = column.slice(first, at_a_time.min(rows - first));
+        let leaves = compute_leaves(field, &part)?;
+        if own.is_empty() {
+            own.extend(writers.by_ref().take(leaves.len()));
+        }
+        for (writer, leaf) in own.iter_mut().zip(&leaves) {
+            writer.write(leaf)?;
+        }
+    }
+    own.into_iter().map(ArrowColumnWriter::close).collect()
+}
+
 /// The sum of the values, in bytes, wherever they are kept.
-fn byte_size(batch: &RecordBatch) -> Result<usize> {
-    let columns = batch.columns().iter();
-    let sizes = columns.map(|column| match column.as_string_view_opt() {
-        Some(texts) => Ok(texts.iter().flatten().map(str::len).sum()),
-        None => column.to_data().get_slice_memory_size(),
-    });
-    sizes.sum::<Result<usize, _>>().map_err(Into::into)
+fn byte_size(column: &ArrayRef) -> Result<usize> {
+    Ok(match column.as_string_view_opt() {
+        Some(texts) => texts.iter().flatten().map(str::len).sum(),
+        None => column.to_data().get_slice_memory_size()?,
+    })
 }
 
 /// Chosen by measuring: docs/decisions/0003-encoding.md.
@@ -75,8 +114,6 @@ pub(crate) fn properties() -> WriterProperties {
         // Higher levels take ids apart in search of repetitions, and make them larger.
         .set_compression(zstd(1))
         .set_statistics_enabled(EnabledStatistics::Page)
-        // A row group ends when it is flushed, never in the middle of a sorted run.
-        .set_max_row_group_row_count(None)
         // Bodies repeat each other from afar: users, sessions and flows come again after hundreds of others. What is
         // compressed together must be large, and the level one that looks back over all of it.
         .set_column_compression(column("payload"), zstd(3))
