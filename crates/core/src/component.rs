@@ -149,8 +149,9 @@ pub trait SinkConfig: Component {
     async fn healthcheck(&self) -> Result<(), BuildError>;
 }
 
-/// What a source is given by whoever builds it.
+/// What a source is given by whoever builds it. Made by [`new`](Self::new), its fields can be set.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SourceContext {
     /// The component's name in the configuration.
     pub id: String,
@@ -192,6 +193,20 @@ impl SourceContext {
 }
 
 impl SinkContext {
+    /// A context for a sink outside of any configuration, behind no durable buffer. No two processes that write to the same
+    /// place may have the same `writer_id`.
+    pub fn new(id: &str, r#type: &str, writer_id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            r#type: r#type.to_owned(),
+            home_id: writer_id.to_owned(),
+            writer_id: writer_id.to_owned(),
+            state: None,
+            health: Health::default(),
+            activity: Activity::default(),
+        }
+    }
+
     /// What every series of the sink carries.
     pub fn labels(&self) -> Labels {
         labels(&self.id, "sink", &self.r#type)
@@ -227,8 +242,9 @@ impl Listeners {
     }
 }
 
-/// What a sink is given by whoever builds it.
+/// What a sink is given by whoever builds it. Made by [`new`](Self::new), its fields can be set.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SinkContext {
     /// The component's name in the configuration.
     pub id: String,

@@ -2,10 +2,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::future::join;
-use landfall_core::{
-    Activity, Health, Listeners, Shutdown, SinkConfig as _, SinkContext, SourceContext,
-    delivery_channel,
-};
+use landfall_core::{Shutdown, SinkConfig as _, SinkContext, SourceContext, delivery_channel};
 use landfall_sink_console::ConsoleConfig;
 use landfall_topology::{Config, ConfigError};
 use tokio::task::JoinSet;
@@ -28,16 +25,10 @@ pub(crate) async fn write_to_stdout(config: Config) -> anyhow::Result<()> {
     let trigger = Arc::new(trigger);
     trigger_on_signals(Arc::clone(&trigger))?;
 
-    let listeners = Listeners::default();
     let mut problems = Vec::new();
     let mut sources = Vec::new();
     for (id, outer) in config.sources {
-        let context = SourceContext {
-            id: id.clone(),
-            r#type: outer.r#type.clone(),
-            listeners: listeners.clone(),
-            activity: Activity::default(),
-        };
+        let context = SourceContext::new(&id, &outer.r#type);
         match outer.config.build(context).await {
             Ok(source) => sources.push(source),
             Err(error) => problems.push(format!("sources.{id}: {error}")),
@@ -46,15 +37,7 @@ pub(crate) async fn write_to_stdout(config: Config) -> anyhow::Result<()> {
     if !problems.is_empty() {
         return Err(ConfigError(problems).into());
     }
-    let context = SinkContext {
-        id: "stdout".to_owned(),
-        r#type: "console".to_owned(),
-        home_id: String::new(),
-        writer_id: String::new(),
-        state: None,
-        health: Health::default(),
-        activity: Activity::default(),
-    };
+    let context = SinkContext::new("stdout", "console", "stdout");
     let console = ConsoleConfig::default().build(context).await?;
 
     let (out, deliveries) = delivery_channel(WAITING);

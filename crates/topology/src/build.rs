@@ -81,12 +81,9 @@ impl Built {
             if running.is_some_and(|running| running.has_source(id, outer)) {
                 continue;
             }
-            let context = SourceContext {
-                id: id.clone(),
-                r#type: outer.r#type.clone(),
-                listeners: listeners.clone(),
-                activity: overview.activity(id),
-            };
+            let mut context = SourceContext::new(id, &outer.r#type);
+            context.listeners = listeners.clone();
+            context.activity = overview.activity(id);
             let labels = context.labels();
             match outer.config.build(context).await {
                 Ok(source) => {
@@ -140,16 +137,13 @@ async fn build_sink(
         Some(buffer) => buffer.home_id(),
         None => random_id()?,
     };
-    let context = SinkContext {
-        id: id.to_owned(),
-        r#type: outer.r#type.clone(),
-        // The part of this life tells copies of one data directory apart.
-        writer_id: format!("{home_id}{}", &random_id()?[..8]),
-        home_id,
-        state: buffer.as_ref().map(DiskBuffer::state),
-        health: health.clone(),
-        activity,
-    };
+    // The part of this life tells copies of one data directory apart.
+    let writer_id = format!("{home_id}{}", &random_id()?[..8]);
+    let mut context = SinkContext::new(id, &outer.r#type, &writer_id);
+    context.home_id = home_id;
+    context.state = buffer.as_ref().map(DiskBuffer::state);
+    context.health = health.clone();
+    context.activity = activity;
     let sink = outer.config.build(context).await;
     Ok(BuiltSink {
         labels,

@@ -12,8 +12,7 @@ use std::error::Error;
 
 use futures::StreamExt;
 use landfall_core::{
-    Ack, Activity, Delivery, Event, Health, Outcome, SinkConfig, SinkContext, Timestamp,
-    delivery_channel,
+    Ack, Delivery, Event, Outcome, SinkConfig, SinkContext, Timestamp, delivery_channel,
 };
 use landfall_sink_parquet::ParquetConfig;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -25,18 +24,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .nth(1)
         .ok_or("say where to land: a directory or a URI")?;
     let config: ParquetConfig = serde_json::from_value(serde_json::json!({ "uri": uri }))?;
-    let sink = config
-        .build(SinkContext {
-            id: "lake".to_owned(),
-            r#type: "parquet".to_owned(),
-            home_id: "stdin".to_owned(),
-            // No other writer may use the same name for another file: here, one run is one writer.
-            writer_id: format!("stdin{}", Timestamp::now().as_millis()),
-            state: None,
-            health: Health::default(),
-            activity: Activity::default(),
-        })
-        .await?;
+    // No other writer may use the same name for another file: here, one run is one writer.
+    let writer_id = format!("stdin{}", Timestamp::now().as_millis());
+    let context = SinkContext::new("lake", "parquet", &writer_id);
+    let sink = config.build(context).await?;
 
     let (out, deliveries) = delivery_channel(1024);
     let landing = tokio::spawn(sink.run(deliveries.boxed()));

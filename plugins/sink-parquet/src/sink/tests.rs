@@ -78,15 +78,8 @@ fn partitioned_sink(
     });
     let config: ParquetConfig = serde_json::from_value(config).unwrap();
     let lake = Lake::open(&config).unwrap();
-    let context = SinkContext {
-        id: "lake".to_owned(),
-        r#type: "parquet".to_owned(),
-        home_id: "writer".to_owned(),
-        writer_id: format!("writer{name}"),
-        state: state.map(|kept| Arc::new(kept.clone()) as Arc<dyn StateStore>),
-        health: landfall_core::Health::default(),
-        activity: landfall_core::Activity::default(),
-    };
+    let mut context = SinkContext::new("lake", "parquet", &format!("writer{name}"));
+    context.state = state.map(|kept| Arc::new(kept.clone()) as Arc<dyn StateStore>);
     Box::new(ParquetSink::new(lake, &config, context))
 }
 
