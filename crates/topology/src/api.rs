@@ -1,6 +1,7 @@
 //! What is served on the api address.
 
 mod activity;
+mod connection;
 mod console;
 mod v1;
 
@@ -9,15 +10,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -69,9 +66,8 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Connections at a time. Whoever wants more waits, and takes no file descriptor from the journal.
 const CONNECTIONS: usize = 128;
 
-/// How long a request may take to come, and then its connection may last.
-const READ_TIME: Duration = Duration::from_secs(5);
-const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// How long requests are answered on a connection.
+const CONNECTION_TIME: Duration = Duration::from_secs(30);
 
 /// After an error of `accept` (no file descriptors left), wait for some to close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -109,17 +105,6 @@ pub(crate) struct Api {
     pub(crate) taps: Taps,
 }
 
-/// Whether an answer is being sent on a connection that is to last. Clones share it.
-#[derive(Clone, Debug, Default)]
-struct Lasting(Arc<()>);
-
-impl Lasting {
-    /// It is, as long as the result is not dropped.
-    fn begin(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// Answers what comes over `listener`, until dropped.
 ///
 /// # Errors
@@ -129,8 +114,6 @@ pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
     let mut upkeep = JoinSet::new();
     upkeep.spawn(keep_up());
     let router = router(api);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(READ_TIME);
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
@@ -139,24 +122,9 @@ pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
             sleep(ACCEPT_BACKOFF).await;
             continue;
         };
-        let lasting = Lasting::default();
-        let router = router.clone().layer(Extension(lasting.clone()));
-        let service = TowerToHyperService::new(router);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let router = router.clone();
         connections.spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            let expired = async {
-                sleep(CONNECTION_TIME).await;
-                // The connection and we.
-                while Arc::strong_count(&lasting.0) > 2 {
-                    sleep(CONNECTION_TIME).await;
-                }
-            };
-            tokio::select! {
-                // How it ends is the client's affair.
-                _ = connection.as_mut() => {}
-                () = expired => {}
-            }
+            connection::answer(stream, router, CONNECTION_TIME).await;
             drop(slot);
         });
     }

@@ -20,7 +20,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{Api, Lasting, activity};
+use super::connection::Lasting;
+use super::{Api, activity};
 use crate::taps::Tapped;
 
 /// After so long without an event a line without one is sent, so that it shows when either side is gone.
