@@ -54,6 +54,7 @@ mod stage {
     use landfall_appcues::Claim;
     use landfall_core::Seldom;
     use landfall_table::EventsBuilder;
+    use object_store::PutPayload;
     use tokio::task::unconstrained;
 
     use super::*;
@@ -185,7 +186,7 @@ mod stage {
     }
 
     #[inline(never)]
-    pub(super) fn encode(rows: &RecordBatch) -> Result<Bytes> {
+    pub(super) fn encode(rows: &RecordBatch) -> Result<PutPayload> {
         let mut file = File::create(Arc::clone(landfall_table::schema()))?;
         file.write_row_group(rows)?;
         Ok(file.finish(&[])?)

@@ -349,7 +349,7 @@ fn as_the_sink(groups: &[RecordBatch]) -> Result<Bytes> {
     for rows in groups {
         file.write_row_group(rows)?;
     }
-    Ok(file.finish(&[])?)
+    Ok(file.finish(&[])?.into())
 }
 
 /// One change each from what the sink does, and a few together.

@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use bytes::Bytes;
 use landfall_appcues::{AppcuesEvent, NotAnEvent};
 use landfall_core::{Activity, Event, Fate, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
+use object_store::PutPayload;
 use parquet::errors::Result;
 
 use crate::BatchConfig;
@@ -69,9 +69,9 @@ pub(crate) struct Closed {
 #[derive(Clone)]
 pub(crate) struct Landing {
     pub(crate) name: String,
-    pub(crate) content: Bytes,
+    pub(crate) content: PutPayload,
     /// The keys of the events in it.
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Arc<[Key]>,
 }
 
 /// Which events belong into a batch.
@@ -235,7 +235,10 @@ impl Closed {
 
     /// The sum of the files, in bytes.
     pub(crate) fn byte_size(&self) -> usize {
-        self.files.iter().map(|file| file.content.len()).sum()
+        self.files
+            .iter()
+            .map(|file| file.content.content_length())
+            .sum()
     }
 }
 
@@ -332,15 +335,15 @@ impl<R: Rows> Partition<R> {
         file.write_row_group(&rows)
     }
 
-    fn finish(mut self, metadata: &[(&str, String)]) -> Result<(Bytes, Vec<Key>)> {
+    fn finish(mut self, metadata: &[(&str, String)]) -> Result<(PutPayload, Arc<[Key]>)> {
         if self.rows.len() > 0 || self.file.is_none() {
             self.encode_rows()?;
         }
         let content = match self.file {
             Some(file) => file.finish(metadata)?,
-            None => Bytes::new(),
+            None => PutPayload::new(),
         };
-        Ok((content, self.keys))
+        Ok((content, self.keys.into()))
     }
 }
 

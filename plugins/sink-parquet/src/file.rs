@@ -1,7 +1,9 @@
+use std::io;
+
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{Field, SchemaRef};
-use bytes::Bytes;
+use object_store::{PutPayload, PutPayloadMut};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -17,16 +19,24 @@ use crate::batch::ROWS_PER_GROUP;
 
 const PAYLOAD_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
+/// The last block of each file has room that is never used, and a batch may have thousands of files.
+const BLOCK_BYTES: usize = 16 * 1024;
+
 /// A Parquet file that is being encoded in memory.
 pub(crate) struct File {
-    writer: SerializedFileWriter<Vec<u8>>,
+    writer: SerializedFileWriter<Blocks>,
     columns: ArrowRowGroupWriterFactory,
     rows: usize,
 }
 
+/// What is encoded, in blocks that stay where they are until they are uploaded: one buffer would be moved as it grows, with
+/// room for twice as much.
+struct Blocks(PutPayloadMut);
+
 impl File {
     pub(crate) fn create(schema: SchemaRef) -> Result<Self> {
-        let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties()))?;
+        let blocks = Blocks(PutPayloadMut::new().with_block_size(BLOCK_BYTES));
+        let writer = ArrowWriter::try_new(blocks, schema, Some(properties()))?;
         let (writer, columns) = writer.into_serialized_writer()?;
         Ok(Self {
             writer,
@@ -59,13 +69,24 @@ impl File {
     }
 
     /// Ends the file; `metadata` goes into its footer.
-    pub(crate) fn finish(mut self, metadata: &[(&str, String)]) -> Result<Bytes> {
+    pub(crate) fn finish(mut self, metadata: &[(&str, String)]) -> Result<PutPayload> {
         let rows = self.rows.to_string();
         for (key, value) in metadata.iter().chain([&("event_count", rows)]) {
             let entry = KeyValue::new(format!("landfall.{key}"), value.clone());
             self.writer.append_key_value_metadata(entry);
         }
-        self.writer.into_inner().map(Bytes::from)
+        Ok(self.writer.into_inner()?.0.freeze())
+    }
+}
+
+impl io::Write for Blocks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

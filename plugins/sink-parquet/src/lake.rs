@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use landfall_core::{BuildError, Health, Seldom, SinkContext, StateStore, log};
 use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 use tokio::time::timeout;
 
 use crate::ParquetConfig;
@@ -169,7 +169,7 @@ impl Lake {
             ),
             can_pass: self.directory.is_none() || is_full(&error),
         };
-        self.put(&name, Bytes::from_static(CONTENT))
+        self.put(&name, CONTENT.into())
             .await
             .map_err(|e| failed("write", e))?;
         if self.directory.is_none() {
@@ -202,10 +202,10 @@ impl Lake {
 
     /// Writes `content` under `name`, replacing what was there. The file appears whole or not at all, and it is durable
     /// when this returns.
-    pub(crate) async fn put(&self, name: &str, content: Bytes) -> object_store::Result<()> {
+    pub(crate) async fn put(&self, name: &str, content: PutPayload) -> object_store::Result<()> {
         match &self.directory {
             None => match &self.multipart {
-                Some(store) if content.len() > SINGLE_PUT_BYTES => {
+                Some(store) if content.content_length() > SINGLE_PUT_BYTES => {
                     let upload = PartedUpload {
                         store: &**store,
                         state: self.state.as_deref(),
@@ -216,7 +216,7 @@ impl Lake {
                 }
                 _ => {
                     let path = self.path(name);
-                    self.store.put(&path, content.into()).await.map(drop)
+                    self.store.put(&path, content).await.map(drop)
                 }
             },
             Some(root) => {
@@ -298,7 +298,7 @@ impl Lake {
 }
 
 /// `object_store` renames local files into place but does not fsync them, so that they could vanish with the power.
-fn write_durably(root: &FsPath, name: &str, content: &[u8]) -> io::Result<()> {
+fn write_durably(root: &FsPath, name: &str, content: &PutPayload) -> io::Result<()> {
     if !root.is_dir() {
         // Not to be made again here: where something was mounted, its place would be taken on the disk below.
         return Err(io::Error::new(
@@ -313,7 +313,9 @@ fn write_durably(root: &FsPath, name: &str, content: &[u8]) -> io::Result<()> {
     staging.push(".tmp");
     let write = || {
         let mut file = File::create(&staging)?;
-        file.write_all(content)?;
+        for block in content {
+            file.write_all(block)?;
+        }
         file.sync_all()?;
         std::fs::rename(&staging, &path)
     };

@@ -176,7 +176,7 @@ impl<'a> Upload<'a> {
         let span = debug_span!(
             "put file",
             otel.kind = "client",
-            bytes = file.content.len(),
+            bytes = file.content.content_length(),
             "error.type" = Empty,
             otel.status_code = Empty,
         );

@@ -1,11 +1,13 @@
 //! Large files are uploaded in parts.
 
+use std::mem;
+
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use landfall_core::{Seldom, StateStore, log_seldom};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{MultipartId, Result};
+use object_store::{MultipartId, PutPayload, PutPayloadMut, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -39,7 +41,7 @@ struct Note {
 }
 
 impl PartedUpload<'_> {
-    pub(crate) async fn run(&self, content: &Bytes) -> Result<()> {
+    pub(crate) async fn run(&self, content: &PutPayload) -> Result<()> {
         let id = self.store.create_multipart(&self.path).await?;
         let note = Note {
             path: self.path.to_string(),
@@ -73,12 +75,9 @@ impl PartedUpload<'_> {
         uploaded
     }
 
-    async fn upload(&self, content: &Bytes, id: &MultipartId) -> Result<()> {
-        let starts = (0..content.len()).step_by(PART_BYTES).enumerate();
-        let parts = starts.map(|(number, start)| {
-            let part = content.slice(start..content.len().min(start + PART_BYTES));
-            self.store.put_part(&self.path, id, number, part.into())
-        });
+    async fn upload(&self, content: &PutPayload, id: &MultipartId) -> Result<()> {
+        let parts = parts(content).into_iter().enumerate();
+        let parts = parts.map(|(number, part)| self.store.put_part(&self.path, id, number, part));
         let parts: Vec<PartId> = stream::iter(parts)
             .buffered(PARTS_AT_A_TIME)
             .try_collect()
@@ -86,6 +85,26 @@ impl PartedUpload<'_> {
         self.store.complete_multipart(&self.path, id, parts).await?;
         Ok(())
     }
+}
+
+/// `content` in parts of [`PART_BYTES`], the last with what is left: some stores take no other.
+fn parts(content: &PutPayload) -> Vec<PutPayload> {
+    let mut parts = Vec::new();
+    let mut part = PutPayloadMut::new();
+    for block in content {
+        let mut rest = block.clone();
+        while !rest.is_empty() {
+            let room = PART_BYTES - part.content_length();
+            part.push(rest.split_to(room.min(rest.len())));
+            if part.content_length() == PART_BYTES {
+                parts.push(mem::take(&mut part).freeze());
+            }
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part.freeze());
+    }
+    parts
 }
 
 impl Note {
@@ -142,5 +161,37 @@ async fn forget(state: &dyn StateStore, name: &str, seldom: &Seldom) {
             %error,
             "cannot remove the note on an upload that has ended"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_equal_but_for_the_last_and_hold_the_content_in_its_order() {
+        for length in [
+            1,
+            PART_BYTES - 1,
+            PART_BYTES,
+            PART_BYTES + 1,
+            3 * PART_BYTES,
+        ] {
+            let bytes: Bytes = (0..length).map(|at| (at / 1000) as u8).collect();
+            for block in [1_000_003, PART_BYTES / 2, 2 * PART_BYTES] {
+                let blocks = (0..length).step_by(block);
+                let blocks = blocks.map(|at| bytes.slice(at..length.min(at + block)));
+                let parts = parts(&blocks.collect());
+                let (last, others) = parts.split_last().unwrap();
+                assert!((1..=PART_BYTES).contains(&last.content_length()));
+                assert!(
+                    others
+                        .iter()
+                        .all(|part| part.content_length() == PART_BYTES)
+                );
+                let joined: PutPayload = parts.into_iter().flatten().collect();
+                assert_eq!(Bytes::from(joined), bytes);
+            }
+        }
     }
 }

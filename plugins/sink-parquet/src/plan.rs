@@ -53,7 +53,7 @@ pub(crate) struct PlannedFile {
     /// Its name below the lake's root.
     pub(crate) name: String,
     /// The keys of the events in it.
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Arc<[Key]>,
 }
 
 impl Content {
@@ -267,11 +267,11 @@ mod tests {
                 files: vec![
                     PlannedFile {
                         name: "events/date=2023-05-18/f.parquet".to_owned(),
-                        keys: vec![Key::new(b"one", None), Key::new(b"two", None)],
+                        keys: Arc::new([Key::new(b"one", None), Key::new(b"two", None)]),
                     },
                     PlannedFile {
                         name: "quarantine/date=2023-05-18/f.parquet".to_owned(),
-                        keys: vec![Key::new(b"three", None)],
+                        keys: Arc::new([Key::new(b"three", None)]),
                     },
                 ],
             }),

@@ -351,7 +351,7 @@ impl Pending {
         let expected = plan.content.as_ref().map(|content| {
             let mut expected = HashMap::new();
             let missing = content.files.iter().filter(|file| !standing.contains(file));
-            for key in missing.flat_map(|file| &file.keys) {
+            for key in missing.flat_map(|file| &*file.keys) {
                 *expected.entry(*key).or_default() += 1;
             }
             expected
@@ -415,7 +415,7 @@ impl Pending {
 fn content(closed: &Closed, standing: Vec<PlannedFile>) -> Content {
     let made = closed.files.iter().map(|file| PlannedFile {
         name: file.name.clone(),
-        keys: file.keys.clone(),
+        keys: Arc::clone(&file.keys),
     });
     let mut files = standing;
     files.extend(made);

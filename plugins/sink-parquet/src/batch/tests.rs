@@ -1,5 +1,6 @@
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, RecordBatch};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,8 +57,8 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![9 => event, 1 => prop::collection::vec(any::<u8>(), 0..40)]
 }
 
-fn rows(content: &Bytes) -> RecordBatch {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(content.clone()).unwrap();
+fn rows(content: PutPayload) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap();
     let schema = reader.schema().clone();
     let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
     arrow_select::concat::concat_batches(&schema, &batches).unwrap()
@@ -83,7 +84,7 @@ proptest! {
 
         let mut payloads = Vec::new();
         for file in &closed.files {
-            let read = rows(&file.content);
+            let read = rows(file.content.clone());
             let payload = read.column_by_name("payload").unwrap();
             if file.name.starts_with("quarantine/") {
                 let payload = payload.as_binary::<i32>();
