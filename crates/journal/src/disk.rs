@@ -4,6 +4,10 @@ use std::{any::Any, fmt, io, sync::Arc};
 
 use crate::{Position, segment::MAX_BASE};
 
+/// How many bytes of a file are made durable, or freed, in one go. Each fsync waits for what the disk is doing, and senders wait
+/// for those of the log.
+pub(crate) const STEP: usize = 1 << 20;
+
 /// A directory that holds one journal. Names are relative to it; `/` separates the one level of folders, and `""`
 /// is the directory itself.
 ///
@@ -72,8 +76,10 @@ pub(crate) fn replace(disk: &dyn Disk, dir: &str, name: &str, bytes: &[u8]) -> i
     let (tmp, name) = (path(dir, &format!("{name}{TMP}")), path(dir, name));
     let _ = disk.remove(&tmp);
     let written = disk.create(&tmp).and_then(|file| {
-        file.write_at(bytes, 0)?;
-        file.sync_data()?;
+        for (number, step) in bytes.chunks(STEP).enumerate() {
+            file.write_at(step, (number * STEP) as u64)?;
+            file.sync_data()?;
+        }
         disk.rename(&tmp, &name)?;
         disk.sync_dir(dir)
     });

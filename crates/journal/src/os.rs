@@ -2,12 +2,12 @@ use std::{
     any::Any,
     fs::{self, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, STEP};
 
 /// The operating system's file system.
 #[derive(Debug)]
@@ -81,7 +81,12 @@ impl Disk for OsDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.root.join(name))
+        let path = self.root.join(name);
+        let file = OpenOptions::new().write(true).open(&path);
+        fs::remove_file(path)?;
+        // It is gone. What it took is freed here, or else by whoever closes it last, in one go.
+        let _ = file.and_then(|file| shrink(&file));
+        Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -106,6 +111,18 @@ impl Disk for OsDisk {
     }
 }
 
+/// Cuts a file that has no name any more down to nothing, step by step.
+fn shrink(file: &File) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    let is_nameless = metadata.nlink() == 0;
+    let mut len = if is_nameless { metadata.len() } else { 0 };
+    while len > 0 {
+        len = len.saturating_sub(STEP as u64);
+        file.set_len(len)?;
+    }
+    Ok(())
+}
+
 impl DiskFile for File {
     fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
@@ -125,5 +142,27 @@ impl DiskFile for File {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.set_len(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_file_is_freed_at_once_unless_it_has_another_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = OsDisk::new(directory.path());
+        for other_name in [false, true] {
+            let file = disk.create("a").unwrap();
+            file.write_at(b"end", 2 * STEP as u64).unwrap();
+            let len = file.size().unwrap();
+            if other_name {
+                fs::hard_link(directory.path().join("a"), directory.path().join("b")).unwrap();
+            }
+            disk.remove("a").unwrap();
+            let left = if other_name { len } else { 0 };
+            assert_eq!(file.size().unwrap(), left);
+        }
     }
 }

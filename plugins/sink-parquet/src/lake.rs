@@ -26,6 +26,10 @@ const PROBES: &str = "_landfall";
 /// Between probes of a store that cannot be used.
 const PROBE_PAUSE: Duration = Duration::from_secs(10);
 
+/// How much of a local file is written before it is made durable. Each fsync of that disk waits for what is under way, those of
+/// a journal beside it too, for which senders wait.
+const DURABLE_STEP_BYTES: usize = 1024 * 1024;
+
 /// What follows from a store that cannot be used behind a durable buffer.
 pub(crate) const KEPT: &str = "events are kept in the buffer until it is mended";
 
@@ -313,8 +317,14 @@ fn write_durably(root: &FsPath, name: &str, content: &PutPayload) -> io::Result<
     staging.push(".tmp");
     let write = || {
         let mut file = File::create(&staging)?;
+        let mut unsynced = 0;
         for block in content {
             file.write_all(block)?;
+            unsynced += block.len();
+            if unsynced >= DURABLE_STEP_BYTES {
+                file.sync_data()?;
+                unsynced = 0;
+            }
         }
         file.sync_all()?;
         std::fs::rename(&staging, &path)
