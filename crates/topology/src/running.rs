@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, OptionFuture, Shared, join_all};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use landfall_core::{
@@ -15,7 +15,7 @@ use landfall_core::{
     delivery_channel, labels, log,
 };
 use metrics::counter;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::timeout;
 
@@ -99,7 +99,6 @@ impl Running {
             landing: JoinSet::new(),
         };
         for (id, sink) in built.sinks {
-            // It has nobody to wait for.
             drop(running.start_sink(id, sink, None));
         }
         for (id, source) in built.sources {
@@ -167,10 +166,14 @@ impl Running {
         changed.into_iter().map(needs).collect()
     }
 
-    /// Goes on with `config`, of which `built` was [prepared](Self::prepare). To be awaited to its end: until then components
-    /// wait for those whose place they take.
-    pub(crate) async fn replace(&mut self, config: Config, built: Built) {
-        let (mut replaced, mut starting) = (Vec::new(), Vec::new());
+    /// Goes on with `config`, of which `built` was [prepared](Self::prepare). The result waits until each new sink has begun,
+    /// and need not be awaited for that.
+    pub(crate) fn replace(
+        &mut self,
+        config: Config,
+        built: Built,
+    ) -> impl Future<Output = ()> + use<> {
+        let mut beginning = Vec::new();
         for (id, sink) in built.sinks {
             log!(
                 &sink.labels,
@@ -178,11 +181,7 @@ impl Running {
                 "sinks.{id} is started with the new configuration"
             );
             let old = self.sinks.remove(&id);
-            // What waits for the disk buffer goes on doing so.
-            let input = old.as_ref().filter(|old| old.buffer.is_some());
-            let input = input.map(|old| old.input.clone());
-            starting.push(self.start_sink(id, sink, input));
-            replaced.extend(old);
+            beginning.push(self.start_sink(id, sink, old));
         }
         let removed = self
             .sinks
@@ -231,8 +230,7 @@ impl Running {
         self.overview.set(&config);
         self.config = config;
         self.close_unused_listeners();
-        join_all(replaced.into_iter().map(RunningSink::retire)).await;
-        drop(starting);
+        join_all(beginning).map(drop)
     }
 
     /// Where the events of the source or transform `id` go.
@@ -296,22 +294,25 @@ impl Running {
         self.sources.insert(id, RunningSource { stop, branches });
     }
 
-    /// Starts a sink, or makes it ready to run once the result is dropped. `input` leads into its buffer, if that is in use.
-    #[must_use]
+    /// Starts a sink, which begins once the `old` one, whose place it takes, is gone. The result waits for that.
     fn start_sink(
         &mut self,
         id: String,
         built: BuiltSink,
-        input: Option<DeliverySender>,
-    ) -> oneshot::Sender<Infallible> {
+        old: Option<RunningSink>,
+    ) -> Shared<BoxFuture<'static, ()>> {
         let BuiltSink {
             labels,
             buffer,
             health,
             sink,
         } = built;
-        let (begin, begun) = oneshot::channel();
-        let begun = begun.map(drop).shared();
+        // What waits for the disk buffer goes on doing so.
+        let input = old.as_ref().filter(|old| old.buffer.is_some());
+        let input = input.map(|old| old.input.clone());
+        let old_is_gone = OptionFuture::from(old.map(RunningSink::retire));
+        let old_is_gone = old_is_gone.map(drop).boxed().shared();
+        let begins = old_is_gone.clone();
         let (alive, gone) = mpsc::channel(1);
         let (stop, stopped) = Shutdown::new();
         let watched = self
@@ -335,9 +336,9 @@ impl Running {
                 let (out, deliveries) = delivery_channel(DELIVERIES_AHEAD);
                 let (buffer, component) = (buffer.clone(), format!("sinks.{id}.buffer"));
                 let labels = labels.clone();
-                let (begun, alive) = (begun.clone(), alive.clone());
+                let (old_is_gone, alive) = (old_is_gone.clone(), alive.clone());
                 self.landing.spawn(async move {
-                    begun.await;
+                    old_is_gone.await;
                     let result = buffer.read(out, stopped).await;
                     drop(alive);
                     result.map_err(|reason| RunError {
@@ -352,7 +353,7 @@ impl Running {
         let component = format!("sinks.{id}");
         let of_task = labels.clone();
         let task = self.landing.spawn(async move {
-            begun.await;
+            old_is_gone.await;
             let (deliveries, at_end) = noting_its_end(deliveries);
             let result = sink.run(deliveries).await;
             drop((watched, alive));
@@ -367,7 +368,7 @@ impl Running {
             gone,
         };
         self.sinks.insert(id, sink);
-        begin
+        begins
     }
 
     fn close_unused_listeners(&self) {

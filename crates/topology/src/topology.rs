@@ -159,7 +159,12 @@ impl Topology {
                     };
                     let (error, outcome) = match prepared {
                         Ok((config, built)) => {
-                            running.replace(config, built).await;
+                            let replaced = running.replace(config, built);
+                            tokio::select! {
+                                () = replaced => {}
+                                () = shutdown.wait() => break None,
+                                failed = running.failed() => break Some(failed),
+                            }
                             tracing::info!("the configuration was reloaded");
                             (None, &reloaded)
                         }
@@ -225,3 +230,6 @@ async fn serve_api(listener: TcpListener, api: Api) {
         tracing::error!(%error, "health and metrics are not served");
     }
 }
+
+#[cfg(test)]
+mod tests;
