@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) fn open(
     // A single letter is no scheme but a drive, and no colon at all is a plain path.
     let url = match Url::parse(uri) {
         Ok(url) if url.scheme().len() > 1 => url,
-        _ => return local(std::path::absolute(uri).map_err(|error| error.to_string())?),
+        _ => return local(&std::path::absolute(uri).map_err(|error| error.to_string())?),
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
@@ -91,7 +91,7 @@ pub(crate) fn open(
     let (store, multipart) = match scheme {
         ObjectStoreScheme::Local => {
             let path = url.to_file_path();
-            return local(path.map_err(|()| "file: needs an absolute path".to_owned())?);
+            return local(&path.map_err(|()| "file: needs an absolute path".to_owned())?);
         }
         ObjectStoreScheme::AmazonS3 => build!(AmazonS3Builder),
         ObjectStoreScheme::GoogleCloudStorage => build!(GoogleCloudStorageBuilder),
@@ -117,7 +117,8 @@ fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
     headers.collect()
 }
 
-fn local(directory: PathBuf) -> Result<Location, String> {
+fn local(directory: &std::path::Path) -> Result<Location, String> {
+    let directory = without_parents(directory);
     let prefix = Path::from_absolute_path(&directory).map_err(|error| error.to_string())?;
     Ok(Location {
         store: Arc::new(LocalFileSystem::new()),
@@ -125,6 +126,20 @@ fn local(directory: PathBuf) -> Result<Location, String> {
         prefix,
         directory: Some(directory),
     })
+}
+
+/// `path` without `..`, which no store knows. Where a link leads to a folder, its parent is that folder's, as the system has it.
+fn without_parents(path: &std::path::Path) -> PathBuf {
+    let mut directory = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            directory = directory.canonicalize().unwrap_or(directory);
+            directory.pop();
+        } else {
+            directory.push(component);
+        }
+    }
+    directory
 }
 
 /// A cause that keeps files from landing, and what it means to whoever has to mend it.
@@ -322,6 +337,21 @@ mod tests {
         assert!(problem("memory:///", &[]).contains("memory"));
         assert!(problem("ftp://example.com/lake", &[]).contains("ftp"));
         assert!(problem("s3://bucket/lake", &[("endpont", "x")]).contains("storage.endpont"));
+    }
+
+    #[test]
+    fn a_path_may_lead_up() {
+        let there = tempfile::tempdir().unwrap();
+        let (folder, link) = (there.path().join("a/b"), there.path().join("link"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        let none = BTreeMap::new();
+        for (uri, expected) in [("a/b/../../lake", "lake"), ("link/../lake", "a/lake")] {
+            let uri = there.path().join(uri).display().to_string();
+            let directory = open(&uri, &none, &none).unwrap().directory.unwrap();
+            let root = there.path().canonicalize().unwrap();
+            assert_eq!(directory, root.join(expected), "{uri}");
+        }
     }
 
     #[test]
