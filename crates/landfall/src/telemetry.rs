@@ -1,5 +1,6 @@
 //! What a command says while it runs: its log, and with the feature `otlp` traces and metrics for a collector.
 
+use std::env;
 use std::io::{self, IsTerminal as _};
 
 use landfall_topology::Metrics;
@@ -25,8 +26,12 @@ impl Telemetry {
 
     /// Starts the log, on standard error: for people on a terminal, as JSON lines anywhere else.
     pub(crate) fn start_log(&self, default: &str) {
-        let filter =
-            EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+        let wanted = env::var("LANDFALL_LOG").unwrap_or_default();
+        let filter = if wanted.is_empty() { default } else { &wanted };
+        let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+            eprintln!("LANDFALL_LOG: {error}; logging {default} instead");
+            EnvFilter::new(default)
+        });
         let log = fmt::layer().with_writer(io::stderr);
         let log = if io::stderr().is_terminal() {
             log.with_target(false).boxed()
