@@ -282,6 +282,26 @@ fn send_writes_signature_timestamp_and_credentials_in_every_form() {
 }
 
 #[test]
+fn send_refuses_what_it_cannot_send_and_never_shows_credentials() {
+    let send = |args: &[&str]| {
+        let command = [&["send", "--count", "1"], args].concat();
+        Landfall::new(env!("CARGO_BIN_EXE_landfall")).run(command)
+    };
+    let unsigned = send(&["--url", "http://127.0.0.1:1/"]);
+    assert_eq!(unsigned.code, Some(2), "{unsigned}");
+    assert!(unsigned.stderr.contains("--secret"), "{unsigned}");
+    for url in ["x", "ftp://127.0.0.1/"] {
+        let ended = send(&["--url", url, "--secret", SECRET]);
+        assert_eq!(ended.code, Some(2), "{ended}");
+    }
+    let url = "http://someone:swordfish@127.0.0.1:1/swordfish";
+    let away = send(&["--url", url, "--secret", SECRET]);
+    assert_eq!(away.code, Some(1), "{away}");
+    assert!(away.stdout.contains("no answer from 127.0.0.1"), "{away}");
+    assert!(!format!("{away}").contains("swordfish"), "{away}");
+}
+
+#[test]
 fn send_makes_every_kind_of_request_and_knows_the_answer() {
     let landfall = with_secret();
     let config = landfall.write("landfall.toml", CONFIG);

@@ -92,7 +92,7 @@ pub(crate) async fn demo(dir: Option<PathBuf>, registry: &Registry) -> anyhow::R
 }
 
 async fn post_samples(url: &str, secret: Secret) -> anyhow::Result<()> {
-    let poster = Poster::new(Draft::new(url, secret)?, Kind::good())?;
+    let poster = Poster::new(Draft::new(url.parse()?, secret), Kind::good())?;
     let posts = SAMPLES.iter().map(|sample| {
         let poster = &poster;
         async move {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use clap::error::ErrorKind;
 use futures::stream::{self, StreamExt as _};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, StatusCode};
@@ -113,9 +114,11 @@ impl Poster {
     }
 
     async fn answer(&self, request: Request<Bytes>) -> anyhow::Result<Answer> {
-        let uri = request.uri().clone();
+        // Not all of it: path and credentials may be secret.
+        let host = request.uri().host().unwrap_or_default().to_owned();
         let response = self.client.execute(request.try_into()?).await;
-        let response = response.with_context(|| format!("no answer from {uri}"))?;
+        let response = response.map_err(reqwest::Error::without_url);
+        let response = response.with_context(|| format!("no answer from {host}"))?;
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
         let text = if status.is_success() {
@@ -131,8 +134,11 @@ fn draft(args: &Send) -> anyhow::Result<Draft> {
     // Only a request that is not signed at all needs none.
     let secret = args.secret.clone();
     let secret = secret.or_else(|| (args.kind.name == "unsigned").then(String::new));
-    let secret = secret.context("give --secret, or set APPCUES_WEBHOOK_SECRET")?;
-    let mut draft = Draft::new(&args.url, Secret::new(secret))?;
+    let secret = secret.unwrap_or_else(|| {
+        let problem = "give --secret, or set APPCUES_WEBHOOK_SECRET";
+        clap::Error::raw(ErrorKind::MissingRequiredArgument, problem).exit()
+    });
+    let mut draft = Draft::new(args.url.clone(), Secret::new(secret));
     draft.encoding = args.signature_encoding;
     draft.unit = args.timestamp_unit;
     let headers = draft.request.headers_mut();

@@ -1,10 +1,9 @@
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use landfall_appcues::sign;
 use landfall_core::{Secret, Timestamp};
 
@@ -44,17 +43,18 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(url: &str, secret: Secret) -> anyhow::Result<Self> {
-        let request = Request::post(url)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Bytes::new())
-            .with_context(|| format!("{url} is no URL"))?;
-        Ok(Self {
+    pub(crate) fn new(url: Uri, secret: Secret) -> Self {
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        Self {
             request,
             secret,
             encoding: Encoding::default(),
             unit: Unit::default(),
-        })
+        }
     }
 
     pub(super) fn with_body(mut self, body: impl Into<Bytes>) -> Self {
