@@ -37,6 +37,7 @@ pub(crate) async fn run(
     telemetry: Telemetry,
 ) -> anyhow::Result<()> {
     allow_many_files();
+    outlive_file_limit();
     // Before they are read, so that no change is missed.
     let changes = Changes::of(config, watch)?;
     let built = Topology::build(load_and_warn(config, registry)?).await;
@@ -52,6 +53,11 @@ pub(crate) async fn run(
     let running = topology.run_reloading(shutdown, configs);
     telemetry.watch(metrics, running).await?;
     Ok(())
+}
+
+/// Beyond `ulimit -f` a write then fails, as on a full disk, where the signal would end the process.
+fn outlive_file_limit() {
+    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
 }
 
 fn load_and_warn(paths: &[PathBuf], registry: &Registry) -> Result<Config, ConfigError> {
