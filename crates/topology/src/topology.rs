@@ -204,12 +204,16 @@ impl fmt::Debug for Topology {
     }
 }
 
-/// Creates `directory`, and a file in it that goes away again.
+/// Creates `directory` and a file in it. Both go away again: whoever tries may be another user than the one who runs.
 fn try_directory(directory: &Path) -> std::io::Result<()> {
+    let missing = directory.ancestors().take_while(|path| !path.is_dir());
+    let missing: Vec<_> = missing.collect();
     std::fs::create_dir_all(directory)?;
     let probe = directory.join(".landfall-probe");
-    std::fs::write(&probe, "landfall")?;
-    std::fs::remove_file(probe)
+    let tried = std::fs::write(&probe, "landfall").and_then(|()| std::fs::remove_file(probe));
+    // What holds anything by now, somebody needs.
+    let _ = missing.into_iter().try_for_each(std::fs::remove_dir);
+    tried
 }
 
 fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
