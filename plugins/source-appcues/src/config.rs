@@ -130,7 +130,7 @@ impl Component for AppcuesConfig {
             let is_sent_as_it_is = path.bytes().all(|byte| byte.is_ascii_graphic());
             if !path.starts_with('/') || path.contains(['?', '#']) || !is_sent_as_it_is {
                 problems.push(format!(
-                    "{setting}: {path:?} must begin with / and hold neither ? nor # nor blanks nor anything but ASCII"
+                    "{setting}: must begin with / and hold neither ? nor # nor blanks nor anything but ASCII"
                 ));
             }
         }
