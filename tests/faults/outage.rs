@@ -3,8 +3,8 @@
 use landfall_testkit::{Instance, Outage};
 
 use crate::{
-    SOON, accept_all, assert_landed_once, ids, lake_of, prepare, stop_in_order, unready,
-    wait_until_landed,
+    SOON, accept, accept_all, assert_landed_once, assert_refused, event, ids, lake_of, post,
+    prepare, stop_in_order, unready, wait_until_landed,
 };
 
 #[test]
@@ -27,6 +27,19 @@ fn events_are_accepted_while_the_lake_is_away_and_land_by_themselves_when_it_is_
 
     wait_until_landed(&mut instance, accepted.len());
     assert_landed_once(&stop_in_order(instance), &accepted);
+}
+
+#[test]
+fn behind_a_memory_buffer_nothing_is_accepted_meanwhile_and_readiness_says_so() {
+    let (landfall, config) = prepare("buffer.type = \"memory\"");
+    let instance = landfall.start(&config);
+    let outage = Outage::of(&lake_of(instance.dir()));
+    assert_refused(&post(instance.source(), &event("during")), "not_durable");
+    let reasons = unready(&instance);
+    assert!(reasons[0].contains("sinks.lake"), "{reasons:?}");
+    outage.end();
+    accept(&instance, &event("after"));
+    assert_eq!(unready(&instance), Vec::<String>::new());
 }
 
 #[test]

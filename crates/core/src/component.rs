@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -274,19 +275,26 @@ impl PartialEq for Health {
 
 #[derive(Debug, Default)]
 struct HealthState {
-    problem: Option<String>,
+    problem: Option<(String, Instant)>,
     oldest: Option<Timestamp>,
 }
 
 impl Health {
     /// Says what is wrong now; `None` when nothing is.
     pub fn report(&self, problem: Option<String>) {
-        self.state().problem = problem;
+        self.state().problem = problem.map(|problem| (problem, Instant::now()));
     }
 
     /// What is wrong now.
     pub fn problem(&self) -> Option<String> {
-        self.state().problem.clone()
+        let state = self.state();
+        state.problem.as_ref().map(|(problem, _)| problem.clone())
+    }
+
+    /// How long ago it was said what is wrong now.
+    pub fn problem_age(&self) -> Option<Duration> {
+        let state = self.state();
+        state.problem.as_ref().map(|(_, since)| since.elapsed())
     }
 
     /// Says when the oldest event was accepted that the component still has to land; `None` when there is none.

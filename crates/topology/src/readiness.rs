@@ -163,6 +163,13 @@ impl Readiness {
         }
         for (id, sink) in &state.sinks {
             let Some(buffer) = &sink.buffer else {
+                // Whoever sends waits for the sink itself.
+                let age = sink.health.problem_age();
+                if age.is_some_and(|age| age < REFUSAL_SHOWS)
+                    && let Some(problem) = sink.health.problem()
+                {
+                    reasons.push(format!("sinks.{id}: {problem}"));
+                }
                 continue;
             };
             let journal = buffer.journal();

@@ -315,9 +315,14 @@ impl Worker {
                 Outcome::Durable
             }
             None => match landing::land_or_refuse(lake, &closed.files).await {
-                Ok(()) => Outcome::Durable,
+                Ok(()) => {
+                    lake.health().report(None);
+                    Outcome::Durable
+                }
                 Err(error) => {
                     lake.metrics().failed(code(&error));
+                    let problem = format!("the store refused a batch: {}", explain(&error));
+                    lake.health().report(Some(problem));
                     log_seldom!(
                         lake.seldom(),
                         "refused_batch",
