@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimePrinter;
-use landfall_testkit::{Ended, Landfall, ObjectStore, Outage, Process, SIGNED, SmallDisk, config};
+use landfall_testkit::{
+    Ended, Landfall, ObjectStore, Outage, Process, SIGNED, SmallDisk, config, free_address,
+};
 use serde_json::Value;
 
 use crate::{SECRET, landfall, post};
@@ -144,9 +146,15 @@ fn an_address_that_is_not_of_this_machine_is_trouble_with_advice_of_its_own() {
 }
 
 #[test]
-fn a_limit_of_open_files_that_is_too_low_is_a_worry() {
+fn a_limit_of_open_files_that_is_too_low_for_all_sources_is_a_worry() {
     let landfall = landfall();
-    let file = landfall.write("landfall.toml", &modest());
+    let vector = format!(
+        "[sources.vector]\ntype = \"vector\"\naddress = \"{}\"\n\
+         limits = {{ max_connections = 20, max_bytes_in_flight = 1073741824 }}",
+        free_address()
+    );
+    let both = modest().replace(r#"["appcues"]"#, r#"["appcues", "vector"]"#);
+    let file = landfall.write("landfall.toml", &format!("{both}\n{vector}"));
     let mut command = Command::new("sh");
     command
         .args(["-c", "ulimit -Sn 200; ulimit -Hn 200; exec \"$@\"", "sh"])
@@ -161,8 +169,13 @@ fn a_limit_of_open_files_that_is_too_low_is_a_worry() {
         .current_dir(landfall.dir())
         .env("APPCUES_WEBHOOK_SECRET", SECRET);
     let ended = Process::spawn(&mut command).wait(Duration::from_secs(60));
-    let what = only_complaint(&found(&ended), "worry", "open files");
-    assert!(what.contains("200") && what.contains("522"), "{what}");
+    let found = found(&ended);
+    let about = |about: &str| found.iter().find(|found| found.1 == about).unwrap();
+    let (weight, _, what) = about("open files");
+    assert_eq!(weight, "worry");
+    assert!(what.contains("200") && what.contains("542"), "{what}");
+    let (_, _, what) = about("memory");
+    assert!(what.starts_with("1.1 GiB"), "{what}");
 }
 
 #[test]

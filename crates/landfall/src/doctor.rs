@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use landfall_sink_parquet::ParquetConfig;
 use landfall_source_appcues::AppcuesConfig;
+use landfall_source_vector::VectorConfig;
 use landfall_topology::{Config, Registry};
 use serde::Serialize;
 use serde_json::json;
@@ -136,10 +137,24 @@ fn lakes(config: &Config) -> impl Iterator<Item = (&String, &ParquetConfig)> {
     })
 }
 
-/// The settings of those sources that take webhooks.
-fn webhooks(config: &Config) -> impl Iterator<Item = &AppcuesConfig> {
-    let sources = config.sources.values();
-    sources.filter_map(|outer| (&*outer.config as &dyn Any).downcast_ref())
+/// What senders may take up of a source: connections, and bytes.
+struct TakenUp {
+    connections: usize,
+    bytes: usize,
+}
+
+fn taken_up(config: &Config) -> impl Iterator<Item = TakenUp> {
+    config.sources.values().filter_map(|outer| {
+        let settings = &*outer.config as &dyn Any;
+        let (connections, bytes) =
+            if let Some(AppcuesConfig { limits, .. }) = settings.downcast_ref() {
+                (limits.max_connections, limits.max_bytes_in_flight)
+            } else {
+                let VectorConfig { limits, .. } = settings.downcast_ref()?;
+                (limits.max_connections, limits.max_bytes_in_flight)
+            };
+        Some(TakenUp { connections, bytes })
+    })
 }
 
 /// A number of bytes for people.

@@ -36,4 +36,4 @@ pub use watch::{Contents, Watched};
 #[cfg(feature = "server")]
 pub use handshake::Handshake;
 #[cfg(feature = "server")]
-pub use socket::{Acceptor, bind};
+pub use socket::{Acceptor, FILES_FOR_ALL_ELSE, bind};

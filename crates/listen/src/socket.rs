@@ -14,6 +14,9 @@ const BACKLOG: i32 = 4096;
 /// After an error of `accept` that is not about one connection (no file descriptors left), wait for some to close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
+/// The file descriptors that are kept free of connections, above all for the journal.
+pub const FILES_FOR_ALL_ELSE: u64 = 512;
+
 /// A socket for tokio that listens on `address`: the one that a predecessor has left in `listeners`, if there is one.
 ///
 /// # Errors
@@ -91,10 +94,9 @@ impl Acceptor {
     }
 }
 
-/// How many connections leave file descriptors for everything else, above all for the journal.
+/// How many connections leave file descriptors for everything else.
 fn most_connections() -> usize {
-    const FOR_ALL_ELSE: u64 = 512;
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let most = files - FOR_ALL_ELSE.min(files / 2);
+    let most = files - FILES_FOR_ALL_ELSE.min(files / 2);
     usize::try_from(most).unwrap_or(usize::MAX).max(1)
 }

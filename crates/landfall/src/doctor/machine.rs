@@ -5,11 +5,12 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use landfall_listen::FILES_FOR_ALL_ELSE;
 use landfall_topology::{BufferType, Config};
 use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 
-use super::{Finding, lakes, readable, webhooks};
+use super::{Finding, lakes, readable, taken_up};
 
 const FSYNCS: usize = 50;
 /// Beyond these an answer, which takes one to two fsyncs, is slow for its sender.
@@ -19,9 +20,6 @@ const SLOW_AT_TIMES: Duration = Duration::from_millis(250);
 /// What the process takes beside batches and bodies, and for an event that is remembered at most.
 const BASE_MEMORY: u64 = 100 << 20;
 const BYTES_AN_ID: u64 = 40;
-
-/// The file descriptors that are kept free of connections.
-const OTHER_FILES: u64 = 512;
 
 /// `path`, or the nearest directory above it that is there.
 fn existing(path: &Path) -> &Path {
@@ -123,7 +121,7 @@ pub(super) fn memory(config: &Config) -> Option<Finding> {
         };
         lake.batch.max_bytes as u64 * 3 + remembered
     });
-    let bodies = webhooks(config).map(|source| source.limits.max_bytes_in_flight as u64);
+    let bodies = taken_up(config).map(|source| source.bytes as u64);
     let most = BASE_MEMORY + batches.sum::<u64>() + bodies.sum::<u64>();
     let there = available_memory()?;
     let what = format!(
@@ -164,8 +162,8 @@ fn number(text: &str) -> Option<u64> {
 
 /// Whether as many files may be open as there may be connections.
 pub(super) fn open_files(config: &Config) -> Option<Finding> {
-    let connections = webhooks(config).map(|source| source.limits.max_connections as u64);
-    let needed = connections.sum::<u64>() + OTHER_FILES;
+    let connections = taken_up(config).map(|source| source.connections as u64);
+    let needed = connections.sum::<u64>() + FILES_FOR_ALL_ELSE;
     // The service raises the soft limit to the hard one itself.
     let allowed = getrlimit(Resource::Nofile).maximum?;
     let what = format!("{allowed} may be open here, and {needed} may be needed");
