@@ -2,6 +2,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -344,6 +345,17 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// The disk's error.
     async fn remove(&self, name: &str) -> std::io::Result<()>;
+
+    /// An empty file to write and read, for what need not be held in memory. It has no name and is gone once it is closed,
+    /// however the process ends. `None` where there is no disk for it.
+    ///
+    /// It blocks for as long as a file takes to open.
+    ///
+    /// # Errors
+    /// The disk's error.
+    fn scratch(&self) -> std::io::Result<Option<File>> {
+        Ok(None)
+    }
 }
 
 /// Something that only one component can hold.

@@ -1,8 +1,9 @@
 mod waiting;
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -48,6 +49,7 @@ const REDELIVERY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct DiskBuffer {
     journal: Journal,
+    directory: PathBuf,
     /// Whether deliveries wait for room. It may change while the buffer is in use.
     waits: Arc<AtomicBool>,
     waiting: Waiting,
@@ -78,6 +80,7 @@ impl DiskBuffer {
         let buffer = Self {
             waiting: Waiting::count(directory, backlog),
             journal,
+            directory: directory.to_owned(),
             waits: Arc::default(),
             seldom,
         };
@@ -100,7 +103,10 @@ impl DiskBuffer {
     }
 
     pub(crate) fn state(&self) -> Arc<dyn StateStore> {
-        Arc::new(State(self.journal.state()))
+        Arc::new(State {
+            blobs: self.journal.state(),
+            directory: self.directory.clone(),
+        })
     }
 
     pub(crate) fn journal(&self) -> &Journal {
@@ -424,28 +430,36 @@ pub fn decode_record(record: &Record) -> Option<Event> {
 
 /// The journal's blobs, as a sink sees them.
 #[derive(Debug)]
-struct State(landfall_journal::State);
+struct State {
+    blobs: landfall_journal::State,
+    /// The journal's.
+    directory: PathBuf,
+}
 
 #[async_trait]
 impl StateStore for State {
     async fn put(&self, name: &str, value: Bytes) -> io::Result<()> {
-        self.0.put(name, value).await
+        self.blobs.put(name, value).await
     }
 
     async fn get(&self, name: &str) -> io::Result<Option<Bytes>> {
-        Ok(self.0.get(name).await?.map(Bytes::from))
+        Ok(self.blobs.get(name).await?.map(Bytes::from))
     }
 
     async fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list().await
+        self.blobs.list().await
     }
 
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to).await
+        self.blobs.rename(from, to).await
     }
 
     async fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove(name).await
+        self.blobs.remove(name).await
+    }
+
+    fn scratch(&self) -> io::Result<Option<File>> {
+        tempfile::tempfile_in(&self.directory).map(Some)
     }
 }
 

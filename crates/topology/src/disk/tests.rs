@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+use std::io::Write as _;
+
 use landfall_core::{Answer, DeliveryReceiver, ShutdownTrigger, delivery_channel};
 use tokio::task::JoinSet;
 
@@ -77,6 +80,22 @@ async fn an_event_is_acknowledged_when_it_is_journaled_and_comes_again_until_the
     assert_eq!(send(&running, "two").await.await, Outcome::Durable);
     let (bodies, _ack) = next_events(&mut running).await;
     assert_eq!(bodies, ["two"]);
+}
+
+#[tokio::test]
+async fn a_sink_is_given_files_that_are_gone_when_they_are_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(dir.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<HashSet<_>>()
+    };
+    let running = start(dir.path()).await;
+    let before = names();
+    let mut file = running.buffer.state().scratch().unwrap().unwrap();
+    file.write_all(b"for now").unwrap();
+    assert_eq!(names(), before);
 }
 
 #[tokio::test]
