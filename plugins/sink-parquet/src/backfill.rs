@@ -135,7 +135,7 @@ impl Backfill {
         let position = Position::new(self.pushed);
         self.batch
             .push(event, position, &self.template, &mut Admission::All, None)
-            .map_err(|error| BackfillError(format!("cannot encode Parquet: {error}")))?;
+            .map_err(|error| BackfillError(error.to_string()))?;
         if self.batch.is_full(&self.limits) {
             self.land().await?;
         }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
@@ -6,7 +7,7 @@ use landfall_appcues::{AppcuesEvent, NotAnEvent};
 use landfall_core::{Activity, Event, Fate, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
 use object_store::PutPayload;
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 
 use crate::BatchConfig;
 use crate::dedupe::{Index, Key, Seen};
@@ -85,9 +86,9 @@ pub(crate) enum Admission<'a> {
 }
 
 impl Admission<'_> {
-    fn seen(&mut self, key: Key, received_at: Timestamp) -> Seen {
-        match self {
-            Self::New(index) => index.insert(key, received_at),
+    fn seen(&mut self, key: Key, received_at: Timestamp) -> io::Result<Seen> {
+        Ok(match self {
+            Self::New(index) => index.insert(key, received_at)?,
             Self::Planned(keys) => match keys.get_mut(&key) {
                 Some(left) if *left > 0 => {
                     *left -= 1;
@@ -96,8 +97,20 @@ impl Admission<'_> {
                 _ => Seen::Duplicate,
             },
             Self::All => Seen::Never,
-        }
+        })
     }
+}
+
+/// An event could not be taken into a batch.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PushError {
+    #[error("cannot encode Parquet: {0}")]
+    Encode(#[from] ParquetError),
+    /// It is in vain to go on: what is remembered of events is not whole any more.
+    #[error(
+        "cannot tell whether an event has come before: {0}; see to the disk of data_dir and start again, nothing is lost"
+    )]
+    Index(#[from] io::Error),
 }
 
 impl Batch {
@@ -109,7 +122,7 @@ impl Batch {
         template: &PartitionTemplate,
         admission: &mut Admission<'_>,
         activity: Option<&Activity>,
-    ) -> Result<()> {
+    ) -> Result<(), PushError> {
         let first = self.span.map_or(position, |span| span.first);
         self.span = Some(Span {
             first,
@@ -117,7 +130,7 @@ impl Batch {
         });
         let parsed = AppcuesEvent::parse(&event.body);
         let key = Key::new(&event.body, parsed.as_ref().ok());
-        let seen = admission.seen(key, event.received_at);
+        let seen = admission.seen(key, event.received_at)?;
         if let Some(activity) = activity {
             tell(activity, event, &parsed, seen == Seen::Duplicate);
         }

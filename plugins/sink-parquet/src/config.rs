@@ -47,7 +47,8 @@ pub struct DeduplicateConfig {
     /// How long an event is remembered, in seconds; 0 lands every copy.
     #[serde(deserialize_with = "lenient")]
     pub window_secs: u64,
-    /// How many events are remembered at most, at 20 to 40 bytes of memory each; beyond it the oldest are forgotten early.
+    /// How many events are remembered at most, at 4 to 5 bytes of memory and 16 of disk each, or 20 of memory behind a memory
+    /// buffer; beyond it the oldest are forgotten early.
     #[serde(deserialize_with = "lenient")]
     pub max_ids: usize,
 }

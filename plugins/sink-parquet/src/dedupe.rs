@@ -1,18 +1,31 @@
-use std::collections::VecDeque;
+// Their paths are for who takes this file by its own.
+#[path = "dedupe/filter.rs"]
+mod filter;
+#[path = "dedupe/sealed.rs"]
+mod sealed;
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use landfall_appcues::AppcuesEvent;
-use landfall_core::{Seldom, Timestamp, log_seldom};
+use landfall_core::{Seldom, StateStore, Timestamp, log_seldom};
 use sha2::{Digest, Sha256};
 
+use self::sealed::Sealed;
+
 /// The window is kept in this many generations; the oldest is dropped as a whole once it is past the window.
-const GENERATIONS: u32 = 8;
+///
+/// More of them take less memory while one is sealed, and each look-up longer. With the default `max_ids` the newest of 22 just fits
+/// a hash table of 2^19 places.
+const GENERATIONS: u32 = 22;
 
 /// Identifies an event: 8 bytes for account and id, 8 bytes for the body, each of a SHA-256.
 ///
 /// The id alone is no identity: Appcues' own samples share one between an NPS score and its feedback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     identity: u64,
     content: u64,
@@ -71,7 +84,7 @@ fn leading_u64(digest: &[u8]) -> u64 {
 }
 
 /// What is known of an event's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Seen {
     /// Neither the id nor the bytes.
     Never,
@@ -103,10 +116,10 @@ impl Remembered {
         }
     }
 
-    fn touch(&mut self, now: Instant, received_at: Timestamp) {
+    fn touch(&mut self, now: Instant, (first, last): (Timestamp, Timestamp)) {
         self.touched = now;
-        self.first = self.first.min(received_at);
-        self.last = self.last.max(received_at);
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
     }
 
     pub(crate) fn is_over(&self, now: Instant, received_at: Timestamp, window: Duration) -> bool {
@@ -121,115 +134,155 @@ impl Remembered {
     }
 }
 
-/// The keys of the events that were taken within the window. Memory: 20 to 40 bytes an event, at most `max_ids` events.
+/// The keys of the events that were taken within the window, of at most `max_ids` events.
+///
+/// Memory: 4 to 5 bytes an event where the state store gives files to move keys to, else up to 20.
 #[derive(Debug)]
 pub(crate) struct Index {
-    generations: VecDeque<Generation>,
+    /// The newest generation, to which keys are added, and when its first one was.
+    open: Generation<HashTable<Key>>,
+    opened: Instant,
+    /// Those before it, oldest first.
+    sealed: VecDeque<Generation<Sealed>>,
     window: Duration,
     max_ids: usize,
+    state: Option<Arc<dyn StateStore>>,
     seldom: Seldom,
 }
 
 #[derive(Debug)]
-struct Generation {
-    opened: Instant,
+struct Generation<K> {
     age: Remembered,
-    keys: HashTable<Key>,
+    keys: K,
 }
 
 impl Index {
     /// An empty index. A `window` of zero turns it off: every key is new.
-    pub(crate) fn new(window: Duration, max_ids: usize, seldom: Seldom) -> Self {
+    pub(crate) fn new(
+        window: Duration,
+        max_ids: usize,
+        state: Option<Arc<dyn StateStore>>,
+        seldom: Seldom,
+    ) -> Self {
+        let now = Timestamp::now();
         Self {
-            generations: VecDeque::new(),
+            open: Generation {
+                age: Remembered::new(now, now),
+                keys: HashTable::new(),
+            },
+            opened: Instant::now(),
+            sealed: VecDeque::new(),
             window,
             max_ids,
+            state,
             seldom,
         }
     }
 
     /// Adds the key of an event that was accepted at `received_at`, unless it is a duplicate.
-    pub(crate) fn insert(&mut self, key: Key, received_at: Timestamp) -> Seen {
+    ///
+    /// # Errors
+    /// Keys that were moved to a file cannot be read.
+    pub(crate) fn insert(&mut self, key: Key, received_at: Timestamp) -> io::Result<Seen> {
+        self.insert_at(Instant::now(), key, received_at)
+    }
+
+    fn insert_at(&mut self, now: Instant, key: Key, received_at: Timestamp) -> io::Result<Seen> {
         if self.window.is_zero() {
-            return Seen::Never;
+            return Ok(Seen::Never);
         }
-        let now = Instant::now();
-        self.generations
-            .retain(|generation| !generation.age.is_over(now, received_at, self.window));
-        let mut seen = Seen::Never;
-        for Generation { keys, .. } in &self.generations {
-            if keys.find(key.identity, |known| *known == key).is_some() {
-                return Seen::Duplicate;
-            }
-            let same_id = |known: &Key| known.identity == key.identity;
-            if keys.find(key.identity, same_id).is_some() {
-                seen = Seen::SameId;
-            }
+        let is_over = |age: &Remembered| age.is_over(now, received_at, self.window);
+        // The oldest was touched before all others.
+        let oldest = self.sealed.front();
+        if oldest.is_some_and(|oldest| now.duration_since(oldest.age.touched) > self.window) {
+            self.sealed.retain(|generation| !is_over(&generation.age));
         }
-        self.generation(now, received_at).add(key);
-        seen
+        if is_over(&self.open.age) {
+            self.open.keys.clear();
+        }
+        let mut seen = look_up(&self.open.keys, key);
+        for generation in &self.sealed {
+            if seen == Seen::Duplicate {
+                break;
+            }
+            seen = seen.max(generation.keys.look_up(key)?);
+        }
+        if seen != Seen::Duplicate {
+            self.add(now, key, (received_at, received_at));
+        }
+        Ok(seen)
     }
 
     /// Adds the keys of events of which the first and the last were accepted at `received`; those of older events first.
     pub(crate) fn restore(
         &mut self,
         keys: impl IntoIterator<Item = Key>,
-        (first, last): (Timestamp, Timestamp),
+        received: (Timestamp, Timestamp),
+    ) {
+        self.restore_at(Instant::now(), keys, received);
+    }
+
+    fn restore_at(
+        &mut self,
+        now: Instant,
+        keys: impl IntoIterator<Item = Key>,
+        received: (Timestamp, Timestamp),
     ) {
         if self.window.is_zero() {
             return;
         }
-        let now = Instant::now();
         for key in keys {
-            let generation = self.generation(now, first);
-            generation.age.touch(now, last);
-            generation.add(key);
+            self.add(now, key, received);
         }
     }
 
     /// Takes `keys` back: their events were not landed after all, and must be taken when they come again.
-    pub(crate) fn forget(&mut self, keys: impl IntoIterator<Item = Key>) {
-        for key in keys {
-            for generation in &mut self.generations {
-                if let Ok(entry) = generation
-                    .keys
-                    .find_entry(key.identity, |known| *known == key)
-                {
-                    entry.remove();
-                }
+    ///
+    /// # Errors
+    /// As of [`insert`](Self::insert).
+    pub(crate) fn forget(&mut self, keys: impl IntoIterator<Item = Key>) -> io::Result<()> {
+        let keys: HashSet<Key> = keys.into_iter().collect();
+        self.open.keys.retain(|known| !keys.contains(known));
+        for Generation { keys: sealed, .. } in &mut self.sealed {
+            let mut holds_any = false;
+            for key in &keys {
+                holds_any |= sealed.look_up(*key)? == Seen::Duplicate;
+            }
+            if holds_any {
+                let mut kept = sealed.keys()?;
+                kept.retain(|known| !keys.contains(known));
+                *sealed = seal(kept, self.state.as_deref(), &self.seldom);
             }
         }
+        Ok(())
     }
 
-    /// The newest generation, or a new one where that is full or has been open for its share of the window.
-    fn generation(&mut self, now: Instant, received_at: Timestamp) -> &mut Generation {
+    /// Adds `key` to the open generation, which is sealed before if it is full or has been open for its share of the window.
+    fn add(&mut self, now: Instant, key: Key, received: (Timestamp, Timestamp)) {
         let share = self.max_ids / GENERATIONS as usize;
         let slot = self.window / GENERATIONS;
-        let is_open = |newest: &Generation| {
-            newest.keys.len() <= share && now.duration_since(newest.opened) <= slot
-        };
-        if !self.generations.back().is_some_and(is_open) {
-            self.make_room(share);
-            self.generations.push_back(Generation {
-                opened: now,
-                age: Remembered::new(received_at, received_at),
-                keys: HashTable::new(),
-            });
+        if self.open.keys.len() >= share || now.duration_since(self.opened) > slot {
+            self.seal_open(share);
         }
-        let newest = self.generations.len() - 1;
-        let newest = &mut self.generations[newest];
-        newest.age.touch(now, received_at);
-        newest
+        let Generation { age, keys } = &mut self.open;
+        if keys.is_empty() {
+            self.opened = now;
+            *age = Remembered::new(received.0, received.1);
+        }
+        age.touch(now, received);
+        keys.insert_unique(key.identity, key, |known| known.identity);
     }
 
-    fn make_room(&mut self, share: usize) {
-        let held = |generations: &VecDeque<Generation>| -> usize {
-            generations
-                .iter()
-                .map(|generation| generation.keys.len())
-                .sum()
+    /// Seals the open generation, and forgets the oldest ones where the next, of up to `share` keys, would be too much.
+    fn seal_open(&mut self, share: usize) {
+        if self.open.keys.is_empty() {
+            return;
+        }
+        let held = |sealed: &VecDeque<Generation<Sealed>>| -> usize {
+            sealed.iter().map(|generation| generation.keys.len()).sum()
         };
-        while !self.generations.is_empty() && held(&self.generations) + share > self.max_ids {
+        let new = self.open.keys.len() + share;
+        while !self.sealed.is_empty() && held(&self.sealed) + new > self.max_ids {
             log_seldom!(
                 &self.seldom,
                 "max_ids",
@@ -237,116 +290,44 @@ impl Index {
                 max_ids = self.max_ids,
                 "more events within the window than deduplicate.max_ids: the oldest are forgotten early"
             );
-            self.generations.pop_front();
+            self.sealed.pop_front();
         }
+        let keys = self.open.keys.drain().collect();
+        self.sealed.push_back(Generation {
+            age: self.open.age,
+            keys: seal(keys, self.state.as_deref(), &self.seldom),
+        });
     }
 }
 
-impl Generation {
-    fn add(&mut self, key: Key) {
-        self.keys
-            .insert_unique(key.identity, key, |known| known.identity);
+fn look_up(keys: &HashTable<Key>, key: Key) -> Seen {
+    let same_id = |known: &Key| known.identity == key.identity;
+    if keys.find(key.identity, |known| *known == key).is_some() {
+        Seen::Duplicate
+    } else if keys.find(key.identity, same_id).is_some() {
+        Seen::SameId
+    } else {
+        Seen::Never
     }
+}
+
+/// Seals `keys`, in a file if there can be one.
+fn seal(keys: Vec<Key>, state: Option<&dyn StateStore>, seldom: &Seldom) -> Sealed {
+    let mut sealed = Sealed::new(keys);
+    let file = state.map_or(Ok(None), StateStore::scratch);
+    let moved = file.and_then(|file| file.map_or(Ok(()), |file| sealed.move_to(file)));
+    if let Err(error) = moved {
+        log_seldom!(
+            seldom,
+            "scratch",
+            warn,
+            %error,
+            "what is remembered of events cannot be moved to a file: it stays in memory"
+        );
+    }
+    sealed
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    const HOUR: i64 = 60 * 60 * 1000;
-
-    fn key(identity: u64, content: u64) -> Key {
-        Key { identity, content }
-    }
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
-    /// Waits, a moment, until the monotonic clock has passed the window.
-    fn outlive(window: Duration) {
-        let begun = Instant::now();
-        while begun.elapsed() <= window {
-            std::thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn the_same_bytes_are_a_duplicate_and_the_same_id_with_other_bytes_is_not() {
-        let mut index = Index::new(DAY, 1000, Seldom::default());
-        assert_eq!(index.insert(key(1, 1), at(0)), Seen::Never);
-        assert_eq!(index.insert(key(1, 1), at(0)), Seen::Duplicate);
-        assert_eq!(index.insert(key(1, 2), at(0)), Seen::SameId);
-        assert_eq!(index.insert(key(2, 1), at(0)), Seen::Never);
-    }
-
-    #[test]
-    fn a_forgotten_key_is_new_again() {
-        let mut index = Index::new(DAY, 1000, Seldom::default());
-        index.insert(key(1, 1), at(0));
-        index.insert(key(1, 2), at(0));
-        index.forget([key(1, 1)]);
-        assert_eq!(index.insert(key(1, 1), at(0)), Seen::SameId);
-        assert_eq!(index.insert(key(1, 2), at(0)), Seen::Duplicate);
-    }
-
-    #[test]
-    fn restored_keys_are_known() {
-        let mut index = Index::new(DAY, 1000, Seldom::default());
-        index.restore([key(2, 2)], (at(-30 * HOUR), at(-20 * HOUR)));
-        assert_eq!(index.insert(key(2, 2), at(0)), Seen::Duplicate);
-    }
-
-    #[test]
-    fn a_window_of_zero_knows_nothing() {
-        let mut index = Index::new(Duration::ZERO, 1000, Seldom::default());
-        index.insert(key(1, 1), at(0));
-        assert_eq!(index.insert(key(1, 1), at(0)), Seen::Never);
-    }
-
-    #[test]
-    fn keys_expire_once_both_clocks_are_past_the_window() {
-        let window = Duration::from_millis(1);
-        let mut index = Index::new(window, 1000, Seldom::default());
-        index.insert(key(1, 1), at(0));
-        outlive(window);
-        assert_eq!(index.insert(key(1, 1), at(2)), Seen::Never);
-    }
-
-    #[test]
-    fn a_wall_clock_that_steps_makes_no_duplicate_new() {
-        let mut index = Index::new(DAY, 1000, Seldom::default());
-        index.insert(key(1, 1), at(0));
-        for step in [30 * HOUR, -30 * HOUR, 20 * 365 * 24 * HOUR] {
-            assert_eq!(index.insert(key(1, 1), at(step)), Seen::Duplicate);
-        }
-    }
-
-    #[test]
-    fn an_event_that_waited_long_in_the_buffer_is_still_a_duplicate() {
-        let window = Duration::from_millis(1);
-        let mut index = Index::new(window, 1000, Seldom::default());
-        index.insert(key(1, 1), at(0));
-        outlive(window);
-        assert_eq!(index.insert(key(1, 1), at(1)), Seen::Duplicate);
-    }
-
-    #[test]
-    fn memory_is_bounded_by_forgetting_the_oldest() {
-        let mut index = Index::new(DAY, 800, Seldom::default());
-        for id in 0..10_000 {
-            index.insert(key(id, id), at(0));
-        }
-        let held: usize = index.generations.iter().map(|g| g.keys.len()).sum();
-        assert!((600..=1000).contains(&held), "{held}");
-        assert_eq!(index.insert(key(9_999, 9_999), at(0)), Seen::Duplicate);
-        assert_eq!(index.insert(key(0, 0), at(0)), Seen::Never);
-    }
-
-    #[test]
-    fn a_key_survives_its_written_form() {
-        let key = key(u64::MAX - 1, 7);
-        assert_eq!(Key::from_bytes(key.to_bytes()), key);
-    }
-}
+#[path = "dedupe/tests.rs"]
+mod tests;

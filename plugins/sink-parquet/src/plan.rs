@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::dedupe::{Key, Remembered};
 
-const PENDING: &str = "pending";
-const LANDED: &str = "landed";
+/// What the name of a plan begins with: the batch is being landed, or has landed.
+pub(crate) const PENDING: &str = "pending";
+pub(crate) const LANDED: &str = "landed";
 const CHECKSUM_LENGTH: usize = 8;
 
 /// What landing a batch will do. It is durable before the first upload, so that after a crash the same batch is landed
@@ -81,56 +82,49 @@ pub(crate) struct Plans {
     window: Duration,
     /// Plans that landed, oldest first.
     landed: Vec<(String, Remembered)>,
-}
-
-/// What the plans of an earlier run say.
-#[derive(Debug, Default)]
-pub(crate) struct Restored {
-    /// Everything up to this position has landed.
-    pub(crate) landed: Option<Position>,
-    /// This batch was being landed.
-    pub(crate) pending: Option<Plan>,
-    /// What the batches that landed were, oldest first.
-    pub(crate) contents: Vec<Content>,
+    seldom: Seldom,
 }
 
 impl Plans {
-    pub(crate) async fn load(
-        state: Arc<dyn StateStore>,
-        window: Duration,
-        seldom: Seldom,
-    ) -> io::Result<(Self, Restored)> {
-        let mut plans = Self {
+    pub(crate) fn new(state: Arc<dyn StateStore>, window: Duration, seldom: Seldom) -> Self {
+        Self {
             state,
             window,
             landed: Vec::new(),
-        };
-        let mut restored = Restored::default();
-        for name in plans.state.list().await? {
-            let Some((kind, mut plan)) = parse_name(&name) else {
-                continue;
-            };
-            let bytes = plans.state.get(&name).await?.unwrap_or_default();
-            plan.content = decode(&bytes);
-            if plan.content.is_none() {
-                log_seldom!(
-                    &seldom,
-                    "damaged_plan",
-                    error,
-                    plan = name,
-                    "a batch plan is damaged; what it is for stands in its name, but its events can no longer be told \
-                     from duplicates"
-                );
-            }
-            if kind == PENDING {
-                restored.pending = Some(plan);
-            } else {
-                restored.landed = restored.landed.max(Some(plan.span.last));
-                plans.remember(&name, &plan);
-                restored.contents.extend(plan.content);
+            seldom,
+        }
+    }
+
+    /// What an earlier run has planned, as far as names say it: the batches that landed, oldest first, and the one that was
+    /// being landed.
+    pub(crate) async fn list(&self) -> io::Result<(Vec<Plan>, Option<Plan>)> {
+        let (mut landed, mut pending) = (Vec::new(), None);
+        for name in self.state.list().await? {
+            match parse_name(&name) {
+                Some((PENDING, plan)) => pending = Some(plan),
+                Some((_, plan)) => landed.push(plan),
+                None => {}
             }
         }
-        Ok((plans, restored))
+        Ok((landed, pending))
+    }
+
+    /// The content of a plan that was listed; `None` if it is damaged.
+    pub(crate) async fn read(&self, kind: &str, plan: &Plan) -> io::Result<Option<Content>> {
+        let name = name(kind, plan);
+        let bytes = self.state.get(&name).await?.unwrap_or_default();
+        let content = decode(&bytes);
+        if content.is_none() {
+            log_seldom!(
+                &self.seldom,
+                "damaged_plan",
+                error,
+                plan = name,
+                "a batch plan is damaged; what it is for stands in its name, but its events can no longer be told from \
+                 duplicates"
+            );
+        }
+        Ok(content)
     }
 
     /// Makes `plan` durable.
@@ -154,7 +148,7 @@ impl Plans {
     /// Remembers a finished plan, and removes those that are past the window.
     pub(crate) async fn expire(&mut self, plan: &Plan) -> io::Result<()> {
         // Last in the list, where it stays whatever its age: it says how far the lake is.
-        self.remember(&name(LANDED, plan), plan);
+        self.remember(plan);
         let Some(content) = &plan.content else {
             return Ok(());
         };
@@ -178,12 +172,13 @@ impl Plans {
         Ok(())
     }
 
-    fn remember(&mut self, name: &str, plan: &Plan) {
+    /// Remembers a plan that has landed, after those of older batches.
+    pub(crate) fn remember(&mut self, plan: &Plan) {
         let now = Timestamp::now();
         let received = plan.content.as_ref().map(|content| content.received);
         let (first, last) = received.unwrap_or((now, now));
         let age = Remembered::new(first, last);
-        self.landed.push((name.to_owned(), age));
+        self.landed.push((name(LANDED, plan), age));
     }
 }
 

@@ -1,5 +1,5 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,12 +11,12 @@ use landfall_core::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Admission, Batch, Closed, Landing};
+use crate::batch::{Admission, Batch, Closed, Landing, PushError};
 use crate::dedupe::{Index, Key};
 use crate::encoder::Encoder;
 use crate::lake::Lake;
 use crate::landing::{self, persist};
-use crate::plan::{Content, Plan, PlannedFile, Plans, Restored};
+use crate::plan::{Content, LANDED, PENDING, Plan, PlannedFile, Plans};
 use crate::store::{code, explain};
 use crate::{BatchConfig, ParquetConfig, PartitionTemplate};
 
@@ -39,7 +39,6 @@ pub(crate) struct ParquetSink {
 struct Worker {
     sink: ParquetSink,
     encoder: Encoder,
-    index: Arc<Mutex<Index>>,
     /// `None` behind a memory buffer: nothing outlives the process, so there is nothing to resume.
     plans: Option<Plans>,
     /// Events up to here have landed in an earlier run and are only acknowledged.
@@ -127,13 +126,17 @@ impl Sink for ParquetSink {
 
 impl Worker {
     async fn resume(sink: ParquetSink) -> Result<Self, SinkError> {
-        let index = Index::new(sink.window, sink.max_ids, sink.lake.seldom().clone());
-        let encoder = Encoder::start();
+        let index = Index::new(
+            sink.window,
+            sink.max_ids,
+            sink.context.state.clone(),
+            sink.lake.seldom().clone(),
+        );
+        let encoder = Encoder::start(index);
         let encoder =
             encoder.map_err(|error| SinkError(format!("no thread to encode in: {error}")))?;
         let mut worker = Self {
             encoder,
-            index: Arc::new(Mutex::new(index)),
             plans: None,
             landed: None,
             pending: None,
@@ -148,17 +151,21 @@ impl Worker {
             worker.sink.lake.probe_later(&worker.sink.context.home_id);
         }
         worker.sink.lake.abort_leftovers().await;
-        let window = worker.sink.window;
         let seldom = worker.sink.lake.seldom().clone();
-        let load = move || Plans::load(Arc::clone(&state), window, seldom.clone());
-        let (mut plans, restored) = persist(&worker.sink.lake, "read the batch plans", load).await;
-        let Restored {
-            landed,
-            pending,
-            mut contents,
-        } = restored;
-        worker.landed = landed;
-        if let Some(plan) = pending {
+        let mut plans = Plans::new(state, worker.sink.window, seldom);
+        let list = || plans.list();
+        let (landed, pending) = persist(&worker.sink.lake, "list the batch plans", list).await;
+        // One after the other, so that the start takes no more memory than what follows.
+        for mut plan in landed {
+            let read = || plans.read(LANDED, &plan);
+            plan.content = persist(&worker.sink.lake, "read a batch plan", read).await;
+            plans.remember(&plan);
+            worker.landed = worker.landed.max(Some(plan.span.last));
+            restore(&worker.encoder, plan.content).await?;
+        }
+        if let Some(mut plan) = pending {
+            let read = || plans.read(PENDING, &plan);
+            plan.content = persist(&worker.sink.lake, "read a batch plan", read).await;
             let labels = worker.sink.lake.seldom().labels();
             log!(
                 labels,
@@ -175,20 +182,12 @@ impl Worker {
                 landing::note_landed(&worker.sink.lake, &mut plans, &plan).await;
                 worker.sink.lake.health().report_oldest(None);
                 worker.landed = Some(plan.span.last);
-                contents.extend(plan.content);
+                restore(&worker.encoder, plan.content).await?;
             } else {
                 worker.pending = Some(Pending::new(plan, standing));
             }
         }
         worker.plans = Some(plans);
-        let index = Arc::clone(&worker.index);
-        let restore = move || {
-            let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-            for content in contents {
-                index.restore(content.keys(), content.received);
-            }
-        };
-        worker.encoder.run(restore).await?;
         Ok(worker)
     }
 
@@ -203,25 +202,22 @@ impl Worker {
                 self.open.due.get_or_insert(due);
             }
             let mut open = std::mem::take(&mut self.open);
-            let index = Arc::clone(&self.index);
             let limits = self.sink.limits.clone();
             let template = Arc::clone(&self.sink.template);
             let activity = self.sink.context.activity.clone();
-            let fill = move || {
-                let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+            let fill = move |index: &mut Index| {
                 let full = open.fill(
                     &mut queue,
                     pending.as_mut(),
                     &template,
                     &limits,
-                    &mut index,
+                    index,
                     &activity,
                 )?;
-                Ok((open, queue, pending, full))
+                Ok::<_, PushError>((open, queue, pending, full))
             };
             let full;
-            (self.open, queue, self.pending, full) =
-                self.encoder.run(fill).await?.map_err(encoding)?;
+            (self.open, queue, self.pending, full) = self.encoder.run(fill).await??;
             self.sink.lake.health().report_oldest(self.oldest());
             let overdue = |due: Due| due.at_last <= Instant::now();
             if full || self.open.due.is_some_and(overdue) || self.holds_only_duplicates() {
@@ -291,8 +287,8 @@ impl Worker {
         };
         let began = Instant::now();
         let name = writer.clone();
-        let close = move || batch.close(&name, span);
-        let closed = self.encoder.run(close).await?.map_err(encoding)?;
+        let close = move |_: &mut Index| batch.close(&name, span);
+        let closed = self.encoder.run(close).await?.map_err(PushError::Encode)?;
 
         let lake = &self.sink.lake;
         let outcome = match &mut self.plans {
@@ -300,9 +296,7 @@ impl Worker {
                 if let Some(pending) = pending {
                     let (plan, files) = pending.complete(lake, &closed).await;
                     landing::land(lake, plans, &plan, &files).await;
-                    if let Some(content) = plan.content {
-                        self.index().restore(content.keys(), content.received);
-                    }
+                    restore(&self.encoder, plan.content).await?;
                 } else if !closed.files.is_empty() {
                     let content = Some(content(&closed, Vec::new()));
                     let plan = Plan {
@@ -331,7 +325,9 @@ impl Worker {
                         "the store refused a batch"
                     );
                     // Its events will be sent again, and must not be taken for duplicates then.
-                    self.index().forget(closed.keys());
+                    let keys: Vec<_> = closed.keys().collect();
+                    let forget = move |index: &mut Index| index.forget(keys);
+                    self.encoder.run(forget).await?.map_err(PushError::Index)?;
                     Outcome::Refused(Refusal::Failed)
                 }
             },
@@ -344,10 +340,6 @@ impl Worker {
             ack.answer(outcome);
         }
         Ok(())
-    }
-
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -416,6 +408,15 @@ impl Pending {
     }
 }
 
+/// Makes the events of a batch that has landed known for duplicates.
+async fn restore(encoder: &Encoder, content: Option<Content>) -> Result<(), SinkError> {
+    let Some(content) = content else {
+        return Ok(());
+    };
+    let restore = move |index: &mut Index| index.restore(content.keys(), content.received);
+    encoder.run(restore).await
+}
+
 /// What a plan says of `closed`, and of files of the same batch that stand already.
 fn content(closed: &Closed, standing: Vec<PlannedFile>) -> Content {
     let made = closed.files.iter().map(|file| PlannedFile {
@@ -441,7 +442,7 @@ impl Open {
         limits: &BatchConfig,
         index: &mut Index,
         activity: &Activity,
-    ) -> parquet::errors::Result<bool> {
+    ) -> Result<bool, PushError> {
         let last = pending.as_ref().map(|pending| pending.plan.span.last);
         let mut admission = match pending.and_then(|pending| pending.expected.as_mut()) {
             Some(expected) => Admission::Planned(expected),
@@ -485,10 +486,11 @@ impl Due {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn encoding(error: parquet::errors::ParquetError) -> SinkError {
-    SinkError(format!("cannot encode Parquet: {error}"))
+impl From<PushError> for SinkError {
+    fn from(error: PushError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,9 +17,10 @@ const FSYNCS: usize = 50;
 const SLOW_MEDIAN: Duration = Duration::from_millis(20);
 const SLOW_AT_TIMES: Duration = Duration::from_millis(250);
 
-/// What the process takes beside batches and bodies, and for an event that is remembered at most.
+/// What the process takes beside batches and bodies, and at most for an event that is remembered, with a disk and without.
 const BASE_MEMORY: u64 = 100 << 20;
-const BYTES_AN_ID: u64 = 40;
+const BYTES_AN_ID: u64 = 5;
+const BYTES_AN_ID_IN_MEMORY: u64 = 20;
 
 /// `path`, or the nearest directory above it that is there.
 fn existing(path: &Path) -> &Path {
@@ -114,12 +115,14 @@ fn measure(directory: &Path) -> io::Result<Vec<Duration>> {
 
 /// Whether the memory suffices for the most that the configuration may take.
 pub(super) fn memory(config: &Config) -> Option<Finding> {
-    let batches = lakes(config).map(|(_, lake)| {
-        let remembered = match lake.deduplicate.window_secs {
-            0 => 0,
-            _ => lake.deduplicate.max_ids as u64 * BYTES_AN_ID,
+    let batches = lakes(config).map(|(id, lake)| {
+        let buffer = config.sinks.get(id).map(|sink| sink.buffer.r#type);
+        let bytes_an_id = match (lake.deduplicate.window_secs, buffer) {
+            (0, _) => 0,
+            (_, Some(BufferType::Disk)) => BYTES_AN_ID,
+            _ => BYTES_AN_ID_IN_MEMORY,
         };
-        lake.batch.max_bytes as u64 * 3 + remembered
+        lake.batch.max_bytes as u64 * 3 + lake.deduplicate.max_ids as u64 * bytes_an_id
     });
     let bodies = taken_up(config).map(|source| source.bytes as u64);
     let most = BASE_MEMORY + batches.sum::<u64>() + bodies.sum::<u64>();

@@ -72,7 +72,7 @@ proptest! {
         bodies in prop::collection::vec(body(), 1..30)
     ) {
         let mut batch = Batch::default();
-        let mut index = Index::new(Duration::ZERO, 0, landfall_core::Seldom::default());
+        let mut index = Index::new(Duration::ZERO, 0, None, landfall_core::Seldom::default());
         let template = PartitionTemplate::default();
         for (number, body) in bodies.iter().enumerate() {
             let event = Event::new(Timestamp::from_millis(5), body.clone());

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray as _;
@@ -14,7 +16,7 @@ use super::*;
 
 /// State that survives a sink, as a disk would keep it.
 #[derive(Clone, Debug, Default)]
-struct Kept {
+pub(crate) struct Kept {
     values: Arc<Mutex<BTreeMap<String, Bytes>>>,
     lives: Arc<AtomicUsize>,
 }
@@ -56,6 +58,10 @@ impl StateStore for Kept {
     async fn remove(&self, name: &str) -> io::Result<()> {
         self.values.lock().unwrap().remove(name);
         Ok(())
+    }
+
+    fn scratch(&self) -> io::Result<Option<File>> {
+        tempfile::tempfile().map(Some)
     }
 }
 
