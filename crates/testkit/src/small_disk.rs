@@ -16,7 +16,8 @@ impl SmallDisk {
     /// Runs `test` with a new disk of `mebibytes`.
     ///
     /// Who may not mount gets a namespace of their own, in which the whole test, `name` as its harness prints it, is run
-    /// again. If the system forbids that too, `test` is given no disk.
+    /// again. If the system forbids that too, `test` is given no disk, and standard error says so, also where the harness keeps
+    /// what a test prints.
     ///
     /// # Panics
     /// As `test` does.
@@ -27,7 +28,11 @@ impl SmallDisk {
             Err(refused) => match run_again(name) {
                 Some(again) => assert_passed(&again),
                 None => {
-                    eprintln!("no small disk can be mounted here: {refused}");
+                    // Not by `eprintln`, which the harness keeps to itself.
+                    let _ = writeln!(
+                        io::stderr(),
+                        "{name}: not tested on a full disk, since none can be mounted here: {refused}"
+                    );
                     test(None);
                 }
             },
