@@ -79,7 +79,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
 
     let mut times = Vec::new();
     let took = announced(
-        "what the tests need beside Rust (a Python environment)",
+        "what the tests need beside Rust (a Python environment and a browser)",
         services::install,
     )?;
     times.push(("services", took));

@@ -61,7 +61,7 @@
 //!   during I/O. Memory: twice [`max_pending_bytes`](Options::max_pending_bytes).
 //! - *Read*: one `pread` per 256 KiB; payloads are slices of that block and keep it alive. Runs on the blocking pool.
 //! - *Commit of a cursor*: one fsync of two pages in place. *State file*: two fsyncs.
-//! - *Open*: a directory listing, one fsync per cursor, and one read of the last segment, at most
+//! - *Open*: a directory listing, five fsyncs and one per cursor, and one read of the last segment, at most
 //!   [`segment_bytes`](Options::segment_bytes) or one group. The rest of the backlog is not opened, as a position is its file's
 //!   name plus an offset: 10 GB open as fast as 1 GB.
 //! - *Disk*: 12 bytes and up to 3 of padding per record, 64 per segment.
@@ -74,6 +74,7 @@
 //! |---|---|
 //! | `lock` | nothing; locked while the journal is open |
 //! | `identity` | what makes this journal this one |
+//! | `life` | where the last life of the process began to write: the position in 8 bytes, and their CRC in 4 |
 //! | `<base>.seg` | a segment; `base`, in 20 digits, is the position of its first byte |
 //! | `<name>.cursor` | the committed position of a reader |
 //! | `<position>.damaged` | unreadable bytes, copied from there |

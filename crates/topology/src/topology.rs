@@ -32,7 +32,8 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Builds every component of `config`: sockets are bound, stores are reached.
+    /// Builds every component of `config`: sockets are bound, journals opened, and stores reached. A remote store behind a disk
+    /// buffer is only reached once the pipeline runs, as it may be away for a while.
     ///
     /// # Errors
     /// [`ConfigError`] with everything that could not be built.

@@ -7,7 +7,7 @@
 //! accept ─▶ (TLS) ─▶ network, path, method, headers ─▶ body (bounded) ─▶ signature, account ─▶ Delivery ─▶ Ack ─▶ 200
 //! ```
 //!
-//! The source needs nothing else of Landfall. In a pipeline of your own it is a stream of deliveries:
+//! In a pipeline of your own it is a stream of deliveries, which needs neither journal nor configuration of Landfall:
 //!
 //! ```no_run
 //! use futures::StreamExt;
