@@ -4,7 +4,8 @@ use super::{Config, SinkOuter};
 use crate::BufferType;
 
 impl Config {
-    /// What may be meant as it is, but loses events or shows them to strangers if it is not; each with what it is about.
+    /// What may be meant as it is, but loses events, shows them to strangers or confuses people if it is not; each with what it
+    /// is about.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let api = &self.api;
@@ -33,6 +34,19 @@ impl Config {
                      memory buffer has no room or stops"
                 )
             }));
+        }
+        for id in self.sinks.keys() {
+            let other = if self.sources.contains_key(id) {
+                "source"
+            } else if self.transforms.contains_key(id) {
+                "transform"
+            } else {
+                continue;
+            };
+            warnings.push(format!(
+                "{other}s.{id}: a sink has this name too, so that the console, `landfall top` and `landfall tap` take one for the other; \
+                 rename the {other}, as the sink's buffer goes by its name"
+            ));
         }
         warnings
     }
@@ -138,6 +152,19 @@ mod tests {
             let warnings = parsed(&text).warnings();
             assert_eq!(warnings.len(), warned, "{api}: {warnings:?}");
         }
+    }
+
+    #[test]
+    fn a_sink_with_the_name_of_what_it_gets_events_from_is_warned_of() {
+        let text = "[sources.same]\ntype = \"stub\"\nacknowledges = true\n\
+                    [sinks.same]\ntype = \"stub\"\ninputs = [\"same\"]\nacknowledges = true";
+        let [warning] = &*parsed(text).warnings() else {
+            panic!("one warning");
+        };
+        assert!(
+            warning.starts_with("sources.same: a sink has this name too"),
+            "{warning}"
+        );
     }
 
     #[test]
