@@ -11,8 +11,14 @@ use arrow_array::{ArrayRef, ListArray, StructArray, UInt32Array, new_null_array}
 use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder, OffsetBufferBuilder};
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
 use arrow_select::take::take;
+use landfall_appcues::{Field, Mismatch, convert};
 
-use crate::derive::{Answer, Cell};
+use crate::columns::ANSWER_FIELDS;
+use crate::derive::{Answer, Cell, Row};
+use crate::errors::Errors;
+
+/// What a value takes beside its text: an offset or itself, and the number of its row.
+const FIXED_BYTES: usize = 8;
 
 /// Builds one column. Most columns have a value in few rows only, so that rows without one are not visited until the end.
 #[derive(Debug)]
@@ -35,11 +41,42 @@ impl ColumnBuilder {
         }
     }
 
-    /// Gives `row` the value of `cell`; none if that is of another type than the column.
-    pub(crate) fn append(&mut self, row: u32, cell: Cell<'_>) {
-        if self.values.append(cell) {
-            self.rows.push(row);
+    /// Gives row `number` the value of `cell`; none if that is of another type than the column. Returns about how many bytes
+    /// it takes.
+    pub(crate) fn append(&mut self, number: u32, cell: &Option<Cell<'_>>) -> usize {
+        match cell {
+            Some(cell) if self.values.append(cell) => {
+                self.rows.push(number);
+                cell.byte_size()
+            }
+            _ => 0,
         }
+    }
+
+    /// Gives row `number` the first of `fields` whose value fits. Returns about how many bytes it takes.
+    ///
+    /// Most values come this way, which takes a sixth less time than to make a [`Cell`] of each and append that.
+    pub(crate) fn read_first(
+        &mut self,
+        number: u32,
+        fields: &[Field],
+        row: Row<'_>,
+        errors: &mut Errors,
+    ) -> usize {
+        for field in fields {
+            let Some(raw) = row.event.raw(*field) else {
+                continue;
+            };
+            match self.values.read(raw) {
+                Ok(true) => {
+                    self.rows.push(number);
+                    return raw.len() + FIXED_BYTES;
+                }
+                Ok(false) => {}
+                Err(mismatch) => errors.record(field.path(), mismatch),
+            }
+        }
+        0
     }
 
     /// What was appended, each row at its place among `places`; nothing is left.
@@ -101,19 +138,37 @@ impl Values {
         }
     }
 
+    /// Appends the value that is `raw` in JSON, unless that is null. Returns whether it has.
+    fn read<'a>(&mut self, raw: &'a str) -> Result<bool, Mismatch<'a>> {
+        let read = match self {
+            Self::Text(builder) => convert::string(raw)?.map(|text| builder.append_value(text)),
+            Self::Int32(builder) => convert::int32(raw)?.map(|value| builder.append_value(value)),
+            Self::Int64(builder) => convert::int64(raw)?.map(|value| builder.append_value(value)),
+            Self::Boolean(builder) => {
+                convert::boolean(raw)?.map(|value| builder.append_value(value))
+            }
+            Self::Timestamp(builder) => {
+                convert::timestamp(raw)?.map(|time| builder.append_value(time.as_millis()))
+            }
+            // These have rules of their own.
+            Self::View(_) | Self::Texts(_) | Self::Answers(_) => None,
+        };
+        Ok(read.is_some())
+    }
+
     /// Whether the cell is a value of this type, which is then appended.
-    fn append(&mut self, cell: Cell<'_>) -> bool {
+    fn append(&mut self, cell: &Cell<'_>) -> bool {
         match (self, cell) {
             (Self::Text(builder), Cell::Text(value)) => builder.append_value(value),
             (Self::View(builder), Cell::Text(value)) => builder.append_value(value),
-            (Self::Int32(builder), Cell::Int32(value)) => builder.append_value(value),
-            (Self::Int64(builder), Cell::Int64(value)) => builder.append_value(value),
-            (Self::Boolean(builder), Cell::Boolean(value)) => builder.append_value(value),
+            (Self::Int32(builder), Cell::Int32(value)) => builder.append_value(*value),
+            (Self::Int64(builder), Cell::Int64(value)) => builder.append_value(*value),
+            (Self::Boolean(builder), Cell::Boolean(value)) => builder.append_value(*value),
             (Self::Timestamp(builder), Cell::Timestamp(value)) => {
                 builder.append_value(value.as_millis());
             }
             (Self::Texts(builder), Cell::Texts(values)) => {
-                builder.append_value(values.into_iter().map(Some));
+                builder.append_value(values.iter().map(Some));
             }
             (Self::Answers(builder), Cell::Answers(values)) => builder.append(values),
             _ => return false,
@@ -132,6 +187,23 @@ impl Values {
             Self::Texts(builder) => Arc::new(builder.finish()),
             Self::Answers(builder) => Arc::new(builder.finish()?),
         })
+    }
+}
+
+impl Cell<'_> {
+    /// About how many bytes it takes in its builder.
+    fn byte_size(&self) -> usize {
+        let text = match self {
+            Self::Text(text) => text.len(),
+            Self::Texts(texts) => texts.iter().map(|text| text.len() + FIXED_BYTES).sum(),
+            Self::Answers(answers) => {
+                let cells = answers.iter().flatten().flatten().flatten();
+                answers.len() * ANSWER_FIELDS.len() * FIXED_BYTES
+                    + cells.map(Cell::byte_size).sum::<usize>()
+            }
+            _ => 0,
+        };
+        text + FIXED_BYTES
     }
 }
 
@@ -160,16 +232,14 @@ impl AnswersBuilder {
         }
     }
 
-    fn append(&mut self, list: Vec<Option<Answer<'_>>>) {
+    fn append(&mut self, list: &[Option<Answer<'_>>]) {
         self.offsets.push_length(list.len());
         for answer in list {
             let row = self.answers.len() as u32;
             self.answers.append(answer.is_some());
-            let cells = answer.unwrap_or_default();
+            let cells = answer.iter().flatten();
             for (column, cell) in self.columns.iter_mut().zip(cells) {
-                if let Some(cell) = cell {
-                    column.append(row, cell);
-                }
+                column.append(row, cell);
             }
         }
     }

@@ -7,8 +7,8 @@ use landfall_appcues::{AppcuesEvent, Field, Mismatch};
 use landfall_core::Timestamp;
 
 use crate::arrays::ColumnBuilder;
-use crate::columns::{ANSWER_FIELDS, COLUMNS, Origin};
-use crate::derive::{Cell, Row, first};
+use crate::columns::{COLUMNS, Origin};
+use crate::derive::Row;
 use crate::errors::Errors;
 use crate::schema;
 
@@ -48,24 +48,19 @@ impl EventsBuilder {
             }
         }
         let number = self.occurred_at.len() as u32;
-        let mut put = |builder: &mut ColumnBuilder, cell: Option<Cell<'_>>| {
-            if let Some(cell) = cell {
-                self.bytes += cell.byte_size();
-                builder.append(number, cell);
-            }
-        };
         let mut errors_column = None;
         for (column, builder) in COLUMNS.iter().zip(&mut self.columns) {
-            match column.origin {
-                Origin::Fields(fields) => {
-                    put(builder, first(column.kind, fields, row, &mut errors));
+            self.bytes += match column.origin {
+                Origin::Fields(fields) => builder.read_first(number, fields, row, &mut errors),
+                Origin::Rule(_, derive) => builder.append(number, &derive(row, &mut errors)),
+                Origin::Errors => {
+                    errors_column = Some(builder);
+                    continue;
                 }
-                Origin::Rule(_, derive) => put(builder, derive(row, &mut errors)),
-                Origin::Errors => errors_column = Some(builder),
-            }
+            };
         }
         if let Some(builder) = errors_column {
-            put(builder, errors.into_cell());
+            self.bytes += builder.append(number, &errors.into_cell());
         }
         self.occurred_at.push(event.occurred_at());
         self.bytes += size_of::<Timestamp>();
@@ -132,23 +127,4 @@ fn places(times: &[Timestamp]) -> Vec<u32> {
         places[row as usize] = place;
     }
     places
-}
-
-impl Cell<'_> {
-    /// About how many bytes it takes in a batch.
-    fn byte_size(&self) -> usize {
-        /// An offset or a value, and the number of its row.
-        const FIXED: usize = 8;
-        let text = match self {
-            Self::Text(text) => text.len(),
-            Self::Texts(texts) => texts.iter().map(|text| text.len() + FIXED).sum(),
-            Self::Answers(answers) => {
-                let cells = answers.iter().flatten().flatten().flatten();
-                answers.len() * ANSWER_FIELDS.len() * FIXED
-                    + cells.map(Cell::byte_size).sum::<usize>()
-            }
-            _ => 0,
-        };
-        text + FIXED
-    }
 }
