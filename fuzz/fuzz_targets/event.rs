@@ -1,8 +1,13 @@
 //! Any verified body, on its way into the columns: as an event, or as none into the quarantine.
 #![no_main]
 
+#[path = "../../crates/appcues/src/json/model.rs"]
+mod model;
+
+use std::sync::LazyLock;
+
 use arrow_array::cast::AsArray as _;
-use landfall_appcues::AppcuesEvent;
+use landfall_appcues::{AppcuesEvent, Field, Paths};
 use landfall_core::Timestamp;
 use landfall_table::{EventsBuilder, QuarantineBuilder};
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +15,13 @@ use serde_json::Value;
 
 const RECEIVED_AT: Timestamp = Timestamp::from_millis(1_684_439_316_408);
 
+static PATHS: LazyLock<Paths<{ Field::ALL.len() }>> =
+    LazyLock::new(|| Paths::new(Field::ALL.map(Field::path)));
+
 fuzz_target!(|body: &[u8]| {
+    if let Ok(text) = str::from_utf8(body) {
+        model::assert_same(Field::ALL.map(Field::path), text, PATHS.read(text));
+    }
     // Where serde_json reads a value too, both must have read the same.
     let value: Option<Value> = serde_json::from_slice(body).ok();
     let text = |key: &str| value.as_ref()?.get(key)?.as_str();

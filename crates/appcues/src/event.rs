@@ -2,7 +2,6 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use landfall_core::Timestamp;
-use serde::de::IgnoredAny;
 
 use crate::{Field, Paths, catalogue, convert};
 
@@ -28,9 +27,7 @@ impl<'a> AppcuesEvent<'a> {
     /// [`NotAnEvent`], if `body` is not a JSON object with an `id`, a `name` and a `timestamp`.
     pub fn parse(body: &'a [u8]) -> Result<Self, NotAnEvent> {
         let body = str::from_utf8(body).map_err(|_| NotAnEvent::NotUtf8)?;
-        let fields = FIELDS
-            .read(body)
-            .map_err(|error| not_an_event(body, &error))?;
+        let fields = FIELDS.read(body).map_err(|error| not_an_event(&error))?;
         let raw = |field: Field| fields[field as usize];
         let text = |field| raw(field).and_then(|raw| convert::string(raw).ok().flatten());
         let time = raw(Field::Timestamp).and_then(|raw| convert::timestamp(raw).ok().flatten());
@@ -122,8 +119,8 @@ impl NotAnEvent {
     }
 }
 
-fn not_an_event(body: &str, error: &serde_json::Error) -> NotAnEvent {
-    if serde_json::from_str::<IgnoredAny>(body).is_ok() {
+fn not_an_event(error: &serde_json::Error) -> NotAnEvent {
+    if error.is_data() {
         NotAnEvent::NotAnObject
     } else {
         NotAnEvent::NotJson {

@@ -2,11 +2,14 @@
 //!
 //! Raw text makes the pass cheap and lossless: no string is copied or unescaped, no number is rounded, and a number too
 //! large for any type or a broken surrogate fails the conversion of its own column at most.
+//!
+//! The scanner is our own, since every event pays for it: serde_json takes nearly three times as many instructions. It accepts
+//! what serde_json accepts, which tests hold it to; `docs/decisions/0005-an-own-json-scanner.md` says more.
 
-use std::fmt;
+mod scan;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Error as _, IgnoredAny};
+use serde_json::Error;
 
 /// Paths into a JSON object, compiled once, to be read from many.
 #[derive(Debug)]
@@ -32,25 +35,34 @@ impl<const N: usize> Paths<N> {
     ///
     /// # Errors
     /// If `text` is not one JSON object.
-    pub fn read<'a>(&self, text: &'a str) -> Result<[Option<&'a str>; N], serde_json::Error> {
+    pub fn read<'a>(&self, text: &'a str) -> Result<[Option<&'a str>; N], Error> {
         let mut slots = [None; N];
-        let mut json = serde_json::Deserializer::from_str(text);
-        let walk = Walk {
+        let mut walk = Walk {
             text,
-            node: &self.0,
             slots: &mut slots,
+            entered: 0,
         };
-        walk.deserialize(&mut json)?;
-        json.end()?;
-        Ok(slots)
+        let end = walk.object(&self.0, 0);
+        if end.is_some_and(|end| scan::space(text.as_bytes(), end) == text.len()) {
+            Ok(slots)
+        } else {
+            Err(what_is_wrong(text))
+        }
     }
+}
+
+/// Why `text` is refused. Only what is refused is worth a second pass that can say it.
+#[cold]
+fn what_is_wrong(text: &str) -> Error {
+    let syntax = serde_json::from_str::<IgnoredAny>(text).err();
+    syntax.unwrap_or_else(|| Error::custom("expected an object"))
 }
 
 /// An object that paths lead into.
 #[derive(Debug, Default)]
 struct Node {
-    /// The keys of interest by their length: most unknown keys are dismissed without a comparison.
-    by_length: Vec<Vec<Edge>>,
+    /// The keys of interest by [`bucket`]: most keys are found, or dismissed, with one comparison or none.
+    buckets: Vec<Vec<Edge>>,
 }
 
 #[derive(Debug)]
@@ -66,10 +78,8 @@ struct Edge {
 impl Node {
     fn insert(&mut self, path: &'static str, slot: usize) {
         let (key, rest) = path.split_once('.').unwrap_or((path, ""));
-        if self.by_length.len() <= key.len() {
-            self.by_length.resize_with(key.len() + 1, Vec::new);
-        }
-        let edges = &mut self.by_length[key.len()];
+        self.buckets.resize_with(BUCKETS, Vec::new);
+        let edges = &mut self.buckets[bucket(key.as_bytes())];
         match edges.iter_mut().find(|edge| edge.key == key) {
             Some(edge) => {
                 edge.below.push(slot);
@@ -87,131 +97,79 @@ impl Node {
         }
     }
 
-    /// The edge for a key that is given as in the text, in quotes.
-    fn edge(&self, raw_key: &str) -> Option<&Edge> {
-        if raw_key.contains('\\') {
-            let key: String = serde_json::from_str(raw_key).ok()?;
-            self.edge_unescaped(&key)
+    fn edge(&self, key: scan::Key<'_>) -> Option<&Edge> {
+        if key.is_plain {
+            self.edge_of(key.raw)
         } else {
-            self.edge_unescaped(raw_key.strip_prefix('"')?.strip_suffix('"')?)
+            self.edge_of(key.unescaped()?.as_bytes())
         }
     }
 
-    fn edge_unescaped(&self, key: &str) -> Option<&Edge> {
-        let edges = self.by_length.get(key.len())?;
-        edges.iter().find(|edge| edge.key == key)
+    fn edge_of(&self, key: &[u8]) -> Option<&Edge> {
+        let edges = self.buckets.get(bucket(key))?;
+        edges.iter().find(|edge| edge.key.as_bytes() == key)
     }
 }
 
-struct Walk<'w, 'a> {
+const BUCKETS: usize = 64;
+
+/// Which of a node's buckets `key` is in. The factors are those that best spread the keys of events.
+fn bucket(key: &[u8]) -> usize {
+    let of = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+    (key.len() + 22 * of(key.first()) + 2 * of(key.last())) % BUCKETS
+}
+
+struct Walk<'a, 's> {
     text: &'a str,
-    node: &'w Node,
-    slots: &'w mut [Option<&'a str>],
+    slots: &'s mut [Option<&'a str>],
+    /// A bit for each slot of which an object has been entered. Slots share bits, which means only more to clear.
+    entered: u64,
 }
 
-impl<'a> DeserializeSeed<'a> for Walk<'_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Walk<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<&'a RawValue>()? {
-            let Some(edge) = self.node.edge(key.get()) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
+impl Walk<'_, '_> {
+    /// Reads the object that begins at `at` and gives where it has ended; `None` if there is none.
+    fn object(&mut self, node: &Node, at: usize) -> Option<usize> {
+        let text = self.text.as_bytes();
+        let mut at = scan::symbol(text, at, b'{')?;
+        if let Some(end) = scan::symbol(text, at, b'}') {
+            return Some(end);
+        }
+        loop {
+            let (end, key) = scan::key(text, at)?;
+            let start = scan::space(text, end);
+            let end = match node.edge(key) {
+                Some(edge) => self.value(edge, start)?,
+                None => scan::value(text, start)?,
             };
-            for slot in &edge.below {
-                self.slots[*slot] = None;
+            let (end, has_more) = scan::after_element(text, end, b'}')?;
+            if !has_more {
+                return Some(end);
             }
-            if !edge.below.is_empty() && opens_object(self.text, key.get()) {
+            at = end;
+        }
+    }
+
+    /// Reads the value that begins at `at`, behind the key of `edge`.
+    fn value(&mut self, edge: &Edge, at: usize) -> Option<usize> {
+        if !edge.below.is_empty() {
+            let bit = 1 << (edge.slot % 64);
+            if self.entered & bit != 0 {
+                for slot in &edge.below {
+                    self.slots[*slot] = None;
+                }
+            }
+            if self.text.as_bytes().get(at) == Some(&b'{') {
+                self.entered |= bit;
                 self.slots[edge.slot] = None;
-                map.next_value_seed(Walk {
-                    text: self.text,
-                    node: &edge.node,
-                    slots: &mut *self.slots,
-                })?;
-            } else {
-                let value = map.next_value::<&'a RawValue>()?.get();
-                self.slots[edge.slot] = (value != "null").then_some(value);
+                return self.object(&edge.node, at);
             }
         }
-        Ok(())
+        let end = scan::value(self.text.as_bytes(), at)?;
+        let value = self.text.get(at..end)?;
+        self.slots[edge.slot] = (value != "null").then_some(value);
+        Some(end)
     }
-}
-
-/// Whether the value after `key`, which is a part of `text`, is an object.
-///
-/// serde cannot look ahead, and a value of another type fails the whole parse once it has been entered as an object.
-fn opens_object(text: &str, key: &str) -> bool {
-    let end = (key.as_ptr().addr() - text.as_ptr().addr()) + key.len();
-    let value = text[end..].trim_start().strip_prefix(':');
-    value.is_some_and(|value| value.trim_start().starts_with('{'))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> [Option<&str>; 5] {
-        let paths = Paths::new(["a", "a.b", "a.c", "a.c.d", "e"]);
-        paths.read(text).unwrap()
-    }
-
-    #[test]
-    fn values_are_captured_as_they_are_written() {
-        let text = r#" { "x" : [1e999] , "e" : [ 1, {} ] , "a" : { "b" : 1e999 , "c" : { "d" : "\ud800" } } } "#;
-        let expected = [
-            None,
-            Some("1e999"),
-            None,
-            Some(r#""\ud800""#),
-            Some("[ 1, {} ]"),
-        ];
-        assert_eq!(read(text), expected);
-    }
-
-    #[test]
-    fn the_last_of_equal_keys_wins() {
-        assert_eq!(read(r#"{"e":1,"e":2}"#)[4], Some("2"));
-        assert_eq!(read(r#"{"e":1,"e":null}"#)[4], None);
-    }
-
-    #[test]
-    fn a_second_object_replaces_all_of_the_first() {
-        let text = r#"{"a":{"b":1,"c":{"d":2}},"a":{"c":{}}}"#;
-        assert_eq!(read(text), [None; 5]);
-        assert_eq!(read(r#"{"a":{"b":1},"a":null}"#), [None; 5]);
-        assert_eq!(read(r#"{"a":7,"a":{"b":1}}"#)[..2], [None, Some("1")]);
-    }
-
-    #[test]
-    fn a_value_that_should_be_an_object_is_kept_in_its_place() {
-        assert_eq!(read(r#"{"a":{"b":1},"a":"x"}"#)[..2], [Some("\"x\""), None]);
-        assert_eq!(read(r#"{"a":1e999}"#)[0], Some("1e999"));
-    }
-
-    #[test]
-    fn keys_may_be_escaped_in_any_way() {
-        assert_eq!(read(r#"{"\u0065":1,"\ud800":2}"#)[4], Some("1"));
-    }
-
-    #[test]
-    fn depth_does_not_exhaust_the_stack() {
-        let deep = format!(
-            r#"{{"x":{}1{},"e":2}}"#,
-            "[".repeat(100_000),
-            "]".repeat(100_000)
-        );
-        assert_eq!(read(&deep)[4], Some("2"));
-    }
-}
+mod tests;
