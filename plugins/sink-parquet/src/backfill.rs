@@ -1,4 +1,5 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::error::Error;
 use std::fmt;
 
 use arrow_array::RecordBatch;
@@ -11,7 +12,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use tokio::task::spawn_blocking;
 
-use crate::batch::{Admission, Batch};
+use crate::batch::{Admission, Batch, PushError};
 use crate::dedupe::Key;
 use crate::lake::Lake;
 use crate::landing::upload;
@@ -19,6 +20,9 @@ use crate::{BatchConfig, ParquetConfig, PartitionTemplate};
 
 /// An export need not be in the order of time, and would be cut into tiny files by a limit made for live traffic.
 const MIN_MAX_FILES: usize = 1000;
+
+/// Events that go into the batch together, off the reactor.
+const AT_A_TIME: usize = 64;
 
 /// Lands events that came by another way than a source: from a bulk export, or out of the quarantine.
 ///
@@ -35,6 +39,8 @@ pub struct Backfill {
     /// Of what stands in the lake, by folder.
     landed: HashMap<String, HashSet<Key>>,
     batch: Batch,
+    /// What is to go into the batch, and where it would stand in a journal.
+    waiting: VecDeque<(Event, Position)>,
     pushed: u64,
 }
 
@@ -45,6 +51,18 @@ pub enum Copies {
     SameBytes,
     /// The same event type, and if that is [`OTHER`] the same name: an export writes an event otherwise than a webhook.
     SameType,
+}
+
+impl Copies {
+    fn key(self, event: &AppcuesEvent<'_>) -> Key {
+        let account = event.account_id().unwrap_or_default();
+        let content = match self {
+            Self::SameBytes => event.body(),
+            Self::SameType if event.event_type() == OTHER => event.name(),
+            Self::SameType => event.event_type(),
+        };
+        Key::of(&account, event.id(), content.as_bytes())
+    }
 }
 
 /// What became of an event.
@@ -94,6 +112,7 @@ impl Backfill {
             awaited: HashSet::new(),
             landed: HashMap::new(),
             batch: Batch::default(),
+            waiting: VecDeque::new(),
             pushed: 0,
         })
     }
@@ -101,14 +120,14 @@ impl Backfill {
     /// Passes over copies of `body` from now on, since it will land in another way.
     pub fn expect(&mut self, body: &[u8]) {
         if let Ok(event) = AppcuesEvent::parse(body) {
-            self.awaited.insert(self.key(&event));
+            self.awaited.insert(self.copies.key(&event));
         }
     }
 
     /// Lands `event` with the next batch, unless it has a copy. Batches are landed as they fill.
     ///
     /// # Errors
-    /// `Ok(Err(_))` if the body is no event. [`BackfillError`] if a file of the lake cannot be read.
+    /// `Ok(Err(_))` if the body is no event. [`BackfillError`] if a file of the lake cannot be read, or events not be encoded.
     pub async fn push(
         &mut self,
         event: &Event,
@@ -117,7 +136,7 @@ impl Backfill {
             Ok(parsed) => parsed,
             Err(reason) => return Ok(Err(reason)),
         };
-        let key = self.key(&parsed);
+        let key = self.copies.key(&parsed);
         if self.awaited.contains(&key) {
             return Ok(Ok(Pushed::Copy));
         }
@@ -133,11 +152,9 @@ impl Backfill {
         }
         self.pushed += 1;
         let position = Position::new(self.pushed);
-        self.batch
-            .push(event, position, &self.template, &mut Admission::All, None)
-            .map_err(|error| BackfillError(error.to_string()))?;
-        if self.batch.is_full(&self.limits) {
-            self.land().await?;
+        self.waiting.push_back((event.clone(), position));
+        if self.waiting.len() == AT_A_TIME {
+            self.fill().await?;
         }
         Ok(Ok(Pushed::Taken))
     }
@@ -147,6 +164,7 @@ impl Backfill {
     /// # Errors
     /// [`BackfillError`] if it cannot be encoded. A store that is away is waited for.
     pub async fn finish(mut self) -> Result<(), BackfillError> {
+        self.fill().await?;
         self.land().await
     }
 
@@ -176,41 +194,54 @@ impl Backfill {
         self.read(file, &["received_at", "payload"], rows).await
     }
 
+    /// Adds what waits to the batch, which is landed as often as it is full.
+    async fn fill(&mut self) -> Result<(), BackfillError> {
+        while !self.waiting.is_empty() {
+            let mut batch = std::mem::take(&mut self.batch);
+            let mut waiting = std::mem::take(&mut self.waiting);
+            let (template, limits) = (self.template.clone(), self.limits.clone());
+            let add = move || {
+                while let Some((event, position)) = waiting.pop_front() {
+                    batch.push(&event, position, &template, &mut Admission::All, None)?;
+                    if batch.is_full(&limits) {
+                        break;
+                    }
+                }
+                Ok((batch, waiting))
+            };
+            let failed = |error: PushError| BackfillError(error.to_string());
+            (self.batch, self.waiting) = off_the_reactor(move || add().map_err(failed)).await?;
+            if self.batch.is_full(&self.limits) {
+                self.land().await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn land(&mut self) -> Result<(), BackfillError> {
         let batch = std::mem::take(&mut self.batch);
         let Some(span) = batch.span() else {
             return Ok(());
         };
         let writer = self.writer.clone();
-        let closed = spawn_blocking(move || batch.close(&writer, span))
-            .await
-            .map_err(|error| BackfillError(format!("encoding ended early: {error}")))?
-            .map_err(|error| BackfillError(format!("cannot encode Parquet: {error}")))?;
+        let failed = |error| BackfillError(format!("cannot encode Parquet: {error}"));
+        let close = move || batch.close(&writer, span).map_err(failed);
+        let closed = off_the_reactor(close).await?;
         upload(&self.lake, &closed.files).await;
         Ok(())
-    }
-
-    fn key(&self, event: &AppcuesEvent<'_>) -> Key {
-        let account = event.account_id().unwrap_or_default();
-        let content = match self.copies {
-            Copies::SameBytes => event.body(),
-            Copies::SameType if event.event_type() == OTHER => event.name(),
-            Copies::SameType => event.event_type(),
-        };
-        Key::of(&account, event.id(), content.as_bytes())
     }
 
     /// The keys of all events that have landed below `folder`. They are read anew from the bodies: an older version may have
     /// given the events other types.
     async fn keys_below(&self, folder: &str) -> Result<HashSet<Key>, BackfillError> {
-        let mut keys = HashSet::new();
+        let (mut keys, copies) = (HashSet::new(), self.copies);
         for file in self.files_below(folder).await? {
-            let rows = |batch: &RecordBatch| {
+            let rows = move |batch: &RecordBatch| {
                 let bodies = batch.column_by_name("payload")?.as_string_opt::<i32>()?;
                 let events = bodies
                     .iter()
                     .filter_map(|body| AppcuesEvent::parse(body?.as_bytes()).ok());
-                Some(events.map(|event| self.key(&event)).collect())
+                Some(events.map(|event| copies.key(&event)).collect())
             };
             keys.extend(self.read(&file, &["payload"], rows).await?);
         }
@@ -223,31 +254,43 @@ impl Backfill {
     }
 
     /// What `rows` makes of the `columns` of a file.
-    async fn read<T>(
+    async fn read<T: Send + 'static>(
         &self,
         file: &str,
-        columns: &[&str],
-        rows: impl Fn(&RecordBatch) -> Option<Vec<T>>,
+        columns: &'static [&'static str],
+        rows: impl Fn(&RecordBatch) -> Option<Vec<T>> + Send + 'static,
     ) -> Result<Vec<T>, BackfillError> {
+        let content = self.lake.get(file).await;
+        let file = file.to_owned();
         let failed =
-            |error: &dyn fmt::Display| BackfillError(format!("cannot read {file}: {error}"));
-        let content = self.lake.get(file).await.map_err(|error| failed(&error))?;
-        // By Parquet's own types: a program that joined files may have noted other ones of Arrow, such as large strings.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
-            .map_err(|e| failed(&e))?;
-        let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
-        let reader = reader
-            .with_projection(mask)
-            .build()
-            .map_err(|e| failed(&e))?;
-        let mut read = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|error| failed(&error))?;
-            read.extend(rows(&batch).ok_or_else(|| failed(&"its columns are not Landfall's"))?);
-        }
-        Ok(read)
+            move |error: &dyn fmt::Display| BackfillError(format!("cannot read {file}: {error}"));
+        let content = content.map_err(|error| failed(&error))?;
+        off_the_reactor(move || decode(content, columns, rows).map_err(|error| failed(&error)))
+            .await
     }
+}
+
+fn decode<T>(
+    content: Bytes,
+    columns: &[&str],
+    rows: impl Fn(&RecordBatch) -> Option<Vec<T>>,
+) -> Result<Vec<T>, Box<dyn Error>> {
+    // By Parquet's own types: a program that joined files may have noted other ones of Arrow, such as large strings.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)?;
+    let mask = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
+    let mut read = Vec::new();
+    for batch in reader.with_projection(mask).build()? {
+        read.extend(rows(&batch?).ok_or("its columns are not Landfall's")?);
+    }
+    Ok(read)
+}
+
+async fn off_the_reactor<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BackfillError> + Send + 'static,
+) -> Result<T, BackfillError> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(BackfillError(format!("a task ended early: {error}"))))
 }
 
 impl fmt::Debug for Backfill {
