@@ -2,9 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Context as _;
-
-use crate::step::{run, target_directory, workspace_root};
+use crate::step::{cargo, run, target_directory, workspace_root};
 
 const TOOL: &str = "cargo-semver-checks@0.51.0";
 
@@ -22,9 +20,8 @@ pub(crate) fn check(baseline: &str) -> anyhow::Result<()> {
     let tools = target_directory()?.join("tools");
     let program = tools.join("bin/cargo-semver-checks");
     if !program.is_file() {
-        let cargo = std::env::var_os("CARGO").context("run this as `cargo xtask`")?;
         run(
-            Command::new(cargo)
+            cargo()?
                 .args(["install", "--locked", "--root"])
                 .arg(&tools)
                 .arg(TOOL),

@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use crate::services;
-use crate::step::{announced, run, target_directory, workspace_root};
+use crate::step::{announced, cargo, run, target_directory};
 
 // What the benchmark can be asked, from where it is asked: what is wrong is refused before anything is built.
 #[path = "../../crates/bench/src/arguments.rs"]
@@ -17,18 +17,15 @@ pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.command.is_none() && lands_in_store {
         services::install()?;
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "landfall",
-            "--package",
-            "landfall-bench",
-        ])
-        .current_dir(workspace_root()?);
+    let mut build = cargo()?;
+    build.args([
+        "build",
+        "--release",
+        "--package",
+        "landfall",
+        "--package",
+        "landfall-bench",
+    ]);
     announced("cargo build --release", || {
         run(&mut build, "Repair what cargo names above.")
     })?;

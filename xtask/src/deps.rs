@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::step::workspace_root;
+use crate::step::{cargo, workspace_root};
 
 const PAGE: &str = "docs/embedding.md";
 
@@ -103,13 +102,11 @@ fn in_backticks(cell: &str) -> impl Iterator<Item = String> {
 
 /// The name and version of `package` and of all that it needs to be built and to run.
 pub(crate) fn tree(package: &[String]) -> anyhow::Result<BTreeSet<String>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()?
         .args(["tree", "--locked", "--edges", "normal,build"])
         .args(["--prefix", "none", "--format", "{p}", "--target", TARGET])
         .arg("--package")
         .args(package)
-        .current_dir(workspace_root()?)
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "cargo tree: {errors}");

@@ -11,17 +11,13 @@ use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
 pub(crate) use self::check::check;
-use crate::step::{announced, run, target_directory, workspace_root};
+use crate::step::{announced, cargo, run, target_directory, workspace_root};
 
 /// Builds the release binary and packs it, into `out` or else `packages` in the target directory.
 pub(crate) fn pack(out: Option<PathBuf>) -> anyhow::Result<()> {
-    let root = workspace_root()?;
     let target = target_directory()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .args(["build", "--locked", "--profile", "dist"])
-        .current_dir(&root);
+    let mut build = cargo()?;
+    build.args(["build", "--locked", "--profile", "dist"]);
     announced("cargo build --profile dist", || {
         run(&mut build, "Repair what cargo names above.")
     })?;

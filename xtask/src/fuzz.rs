@@ -1,4 +1,3 @@
-use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use crate::step::{run, target_directory, workspace_root};
+use crate::step::{cargo, run, target_directory, workspace_root};
 
 /// A target of `fuzz/`, and the folders in the tree that hold inputs to begin with.
 struct Target {
@@ -109,11 +108,9 @@ pub(crate) fn run_short() -> anyhow::Result<()> {
 const BUILD_ADVICE: &str = "Repair what cargo names above; libFuzzer needs a C++ compiler.";
 
 fn cargo_build() -> anyhow::Result<Command> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = cargo()?;
     // Of the whole workspace, so that dependencies have the features that the tests were built with.
-    command
-        .args(["build", "--workspace"])
-        .current_dir(workspace_root()?);
+    command.args(["build", "--workspace"]);
     for target in TARGETS {
         command.args(["--bin", target.name]);
     }

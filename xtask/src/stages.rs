@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::services;
-use crate::step::workspace_root;
+use crate::step::{cargo, workspace_root};
 
 /// The functions of crates/stages, in the order in which they run.
 const STAGES: [&str; 8] = [
@@ -90,7 +90,6 @@ pub(crate) fn save() -> anyhow::Result<()> {
 
 /// Builds crates/stages and lets callgrind count it, which leaves its files in `dumps`.
 fn count(dumps: &Path) -> anyhow::Result<Counts> {
-    let cargo = std::env::var_os("CARGO").context("run this as `cargo xtask`")?;
     // A mistake in the journal's stage may leave its threads waiting for each other.
     let mut runner = ["timeout", "600"].map(str::to_owned).to_vec();
     runner.extend(services::valgrind()?);
@@ -103,10 +102,9 @@ fn count(dumps: &Path) -> anyhow::Result<Counts> {
     let stages = ["prepare"].into_iter().chain(STAGES);
     runner.extend(stages.map(|stage| format!("--dump-after=landfall_stages::stage::{stage}")));
     let runner = serde_json::to_string(&runner)?;
-    let output = Command::new(cargo)
+    let output = cargo()?
         .args(["run", "--profile", "stages", "--package", "landfall-stages"])
         .args(["--config", &format!("target.'cfg(all())'.runner={runner}")])
-        .current_dir(workspace_root()?)
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "the stages do not run: see above");

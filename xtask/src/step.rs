@@ -15,6 +15,14 @@ pub(crate) fn workspace_root() -> anyhow::Result<PathBuf> {
     root.context("xtask lies one folder below the workspace's root")
 }
 
+/// Cargo, of the toolchain that runs this program, in the workspace.
+pub(crate) fn cargo() -> anyhow::Result<Command> {
+    let program = std::env::var_os("CARGO").context("run this as `cargo xtask`")?;
+    let mut cargo = Command::new(program);
+    cargo.current_dir(workspace_root()?);
+    Ok(cargo)
+}
+
 /// The target directory that this program lies in.
 pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
@@ -50,12 +58,10 @@ pub(crate) fn run(command: &mut Command, advice: &str) -> anyhow::Result<()> {
 
 /// Builds the `landfall` command in the profile of this program, and says where it is.
 pub(crate) fn build_landfall() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(
-        Command::new(cargo)
+        cargo()?
             // Of the whole workspace, so that dependencies have the features that they were built with.
-            .args(["build", "--workspace", "--bin", "landfall"])
-            .current_dir(workspace_root()?),
+            .args(["build", "--workspace", "--bin", "landfall"]),
         "Repair what the compiler names above.",
     )?;
     Ok(std::env::current_exe()?.with_file_name("landfall"))

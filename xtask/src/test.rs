@@ -1,8 +1,6 @@
-use std::env;
-use std::process::Command;
 use std::time::Instant;
 
-use crate::step::{announced, readable, run, workspace_root};
+use crate::step::{announced, cargo, readable, run};
 use crate::{deny, deps, dist, fuzz, services, stages};
 
 /// One of cargo's checks.
@@ -73,9 +71,6 @@ const CHECKS: &[Check] = &[
 /// Installs what the tests need, then does every check, and ends at the first that fails.
 pub(crate) fn run_all() -> anyhow::Result<()> {
     let started = Instant::now();
-    let root = workspace_root()?;
-    // Cargo names itself to what it runs: the same toolchain does the checks.
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
 
     let mut times = Vec::new();
     let took = announced(
@@ -88,8 +83,8 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     let took = announced("cargo deny: bans, licences and sources", deny::check)?;
     times.push(("licences", took));
     for check in CHECKS {
-        let mut command = Command::new(&cargo);
-        command.args(check.args).envs(check.env).current_dir(&root);
+        let mut command = cargo()?;
+        command.args(check.args).envs(check.env);
         let title = format!("cargo {}", check.args.join(" "));
         let took = announced(&title, || run(&mut command, check.advice))?;
         times.push((check.name, took));

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use super::output;
 use crate::deps;
-use crate::step::workspace_root;
+use crate::step::cargo;
 
 /// What files that hold a licence, or what it asks to be handed on, begin with.
 const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"];
@@ -19,12 +18,10 @@ const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"
 /// Each text once, below the names of the crates that it is of.
 pub(super) fn of_dependencies() -> anyhow::Result<String> {
     let built_in = deps::tree(&["landfall".to_owned()])?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = output(
-        Command::new(cargo)
+        cargo()?
             .args(["metadata", "--locked", "--format-version", "1"])
-            .args(["--filter-platform", deps::TARGET])
-            .current_dir(workspace_root()?),
+            .args(["--filter-platform", deps::TARGET]),
     )?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let packages = metadata["packages"].as_array();
