@@ -114,13 +114,13 @@ fn live_once_more(
     landfall: Landfall,
     config: &Path,
     mut landed: impl FnMut() -> HashMap<String, usize>,
-) {
+) -> Landfall {
     let mut instance = start(landfall, config);
     accept(&instance, "last", 1);
     instance.wait_until("the last event has landed", |_| {
         landed().contains_key("last-0")
     });
-    stop_in_order(instance);
+    stop_in_order(instance)
 }
 
 /// What stands below a prefix of the store.

@@ -3,8 +3,8 @@
 use landfall_testkit::{Authority, ObjectStore, Signal};
 
 use crate::{
-    CONFIGURATION, Lake, accept, assert_refused, config, landfall, run, start, stop_in_order,
-    wait_for_warning, wait_until_landed, warnings,
+    CONFIGURATION, Lake, accept, assert_refused, config, landfall, live_once_more, run, start,
+    stop_in_order, wait_for_warning, wait_until_landed, warnings,
 };
 
 #[test]
@@ -37,6 +37,8 @@ fn what_the_store_shows_must_be_trusted_and_events_land_once_it_is() {
         warnings(instance).is_empty()
     });
     let landfall = stop_in_order(instance);
+    let landfall = live_once_more(landfall, &config, || lake.landed_ids(&store));
+    accepted.push("last-0".to_owned());
     lake.assert_holds_once(&store, &accepted);
 
     assert_eq!(run(&landfall, "validate", &config).code, Some(0));
