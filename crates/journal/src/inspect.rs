@@ -47,7 +47,8 @@ pub struct InspectedSegment {
     pub damages: Vec<Damage>,
 }
 
-/// Describes the journal in `dir`, reading all of it.
+/// Describes the journal in `dir`, reading all of it. In one that is open, a segment that is removed meanwhile, since nobody
+/// needs it any more, may be missing or look cut off.
 ///
 /// # Errors
 /// [`OpenError::Version`] if a newer release wrote it; [`OpenError::Identity`] if neither the identity nor any segment's header
@@ -109,7 +110,7 @@ pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection, OpenError> {
 /// Reads every valid record in `dir`, oldest first, past all damage, for the day when everything else is broken.
 ///
 /// Works while the journal is open; it may then return records that are not acknowledged yet, and ends at what was there when
-/// it was called.
+/// it was called. What nobody needs any more may be missing or cut off.
 ///
 /// # Errors
 /// As [`inspect`].
