@@ -16,6 +16,7 @@ use crate::ParquetConfig;
 use crate::metrics::Metrics;
 use crate::parted::{self, PartedUpload, SINGLE_PUT_BYTES};
 use crate::store;
+use crate::writing::Writing;
 
 /// The store's own retries go on for longer than whoever waits for the probe wants to.
 const PROBE_TIME: Duration = Duration::from_secs(10);
@@ -226,7 +227,12 @@ impl Lake {
             Some(root) => {
                 let root = root.clone();
                 let name = name.to_owned();
-                let write = move || write_durably(&root, &name, &content);
+                let writing = Writing::begin(&root);
+                let write = move || {
+                    let written = write_durably(&root, &name, &content);
+                    drop(writing);
+                    written
+                };
                 tokio::task::spawn_blocking(write).await?.map_err(|error| {
                     object_store::Error::Generic {
                         store: "local directory",
@@ -234,6 +240,14 @@ impl Lake {
                     }
                 })
             }
+        }
+    }
+
+    /// Waits until no local file is being written any more that a predecessor in this process has begun.
+    pub(crate) async fn wait_for_predecessor(&self) {
+        if let Some(root) = self.directory.clone() {
+            let wait = move || Writing::wait_until_none(&root);
+            let _ = tokio::task::spawn_blocking(wait).await;
         }
     }
 

@@ -23,6 +23,7 @@ mod partition;
 mod plan;
 mod sink;
 mod store;
+mod writing;
 
 pub use backfill::{Backfill, BackfillError, Copies, Pushed, Quarantined};
 pub use config::{BatchConfig, DeduplicateConfig, ParquetConfig};

@@ -150,6 +150,7 @@ impl Worker {
         if !worker.sink.lake.is_local() {
             worker.sink.lake.probe_later(&worker.sink.context.home_id);
         }
+        worker.sink.lake.wait_for_predecessor().await;
         worker.sink.lake.abort_leftovers().await;
         let seldom = worker.sink.lake.seldom().clone();
         let mut plans = Plans::new(state, worker.sink.window, seldom);
