@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 use crate::{
     Damage, Disk, OpenError, Position, Record, cursor,
     disk::DiskFile,
-    disk::{CURSOR, segment_base},
+    disk::{CURSOR, segment_base, segment_name},
     identity::Identity,
     os::OsDisk,
     segment::{Found, HEADER, Header, Scanner},
@@ -47,8 +47,7 @@ pub struct InspectedSegment {
     pub damages: Vec<Damage>,
 }
 
-/// Describes the journal in `dir`, reading all of it. In one that is open, a segment that is removed meanwhile, since nobody
-/// needs it any more, may be missing or look cut off.
+/// Describes the journal in `dir`, reading all of it.
 ///
 /// # Errors
 /// [`OpenError::Version`] if a newer release wrote it; [`OpenError::Identity`] if neither the identity nor any segment's header
@@ -85,6 +84,8 @@ pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection, OpenError> {
             Step::Damage(damage) => segment.damages.push(damage),
         }
     }
+    // What was removed meanwhile was not needed any more, and may have looked damaged.
+    segments.retain(|segment| disk.open(&segment_name(segment.base.get())).is_ok());
     let mut cursors = BTreeMap::new();
     for (name, _) in disk.list("")? {
         if let Some(name) = name.strip_suffix(CURSOR) {
