@@ -290,9 +290,10 @@ fn send_refuses_what_it_cannot_send_and_never_shows_credentials() {
     let unsigned = send(&["--url", "http://127.0.0.1:1/"]);
     assert_eq!(unsigned.code, Some(2), "{unsigned}");
     assert!(unsigned.stderr.contains("--secret"), "{unsigned}");
-    for url in ["x", "ftp://127.0.0.1/"] {
+    for url in ["x", "ftp://someone:swordfish@127.0.0.1/"] {
         let ended = send(&["--url", url, "--secret", SECRET]);
         assert_eq!(ended.code, Some(2), "{ended}");
+        assert!(!format!("{ended}").contains("swordfish"), "{ended}");
     }
     let url = "http://someone:swordfish@127.0.0.1:1/swordfish";
     let away = send(&["--url", url, "--secret", SECRET]);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clap::error::ErrorKind;
 use futures::stream::{self, StreamExt as _};
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use indicatif::{ProgressBar, ProgressStyle};
 use landfall_appcues::{AppcuesEvent, SAMPLES};
 use landfall_core::Secret;
@@ -135,10 +135,17 @@ fn draft(args: &Send) -> anyhow::Result<Draft> {
     let secret = args.secret.clone();
     let secret = secret.or_else(|| (args.kind.name == "unsigned").then(String::new));
     let secret = secret.unwrap_or_else(|| {
-        let problem = "give --secret, or set APPCUES_WEBHOOK_SECRET";
+        let problem = "give --secret, or set APPCUES_WEBHOOK_SECRET\n";
         clap::Error::raw(ErrorKind::MissingRequiredArgument, problem).exit()
     });
-    let mut draft = Draft::new(args.url.clone(), Secret::new(secret));
+    let url = args.url.parse().ok();
+    let is_http = |url: &Uri| matches!(url.scheme_str(), Some("http" | "https"));
+    let url = url.filter(is_http).unwrap_or_else(|| {
+        // Without the value, as it may hold credentials.
+        let problem = "--url: is no URL that begins with http:// or https://\n";
+        clap::Error::raw(ErrorKind::ValueValidation, problem).exit()
+    });
+    let mut draft = Draft::new(url, Secret::new(secret));
     draft.encoding = args.signature_encoding;
     draft.unit = args.timestamp_unit;
     let headers = draft.request.headers_mut();
