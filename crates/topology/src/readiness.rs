@@ -14,6 +14,9 @@ use crate::disk::DiskBuffer;
 /// A refused delivery makes the service unready for so long; whether the cause is gone only shows with the next one.
 const REFUSAL_SHOWS: Duration = Duration::from_secs(5);
 
+/// As long after a sink without a buffer has failed: more than it may take to fail again, while its senders wait.
+const FAILURE_SHOWS: Duration = Duration::from_secs(60);
+
 /// Whether events would be accepted now, and if not, why.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Readiness(Arc<Mutex<State>>);
@@ -165,7 +168,7 @@ impl Readiness {
             let Some(buffer) = &sink.buffer else {
                 // Whoever sends waits for the sink itself.
                 let age = sink.health.problem_age();
-                if age.is_some_and(|age| age < REFUSAL_SHOWS)
+                if age.is_some_and(|age| age < FAILURE_SHOWS)
                     && let Some(problem) = sink.health.problem()
                 {
                     reasons.push(format!("sinks.{id}: {problem}"));
