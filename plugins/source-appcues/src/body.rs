@@ -94,19 +94,19 @@ impl Memory {
         Ok(first)
     }
 
-    /// Inflates `body` to at most `limit` bytes. One that is not what `encoding` says is left as it is: a genuine
+    /// Inflates `body` to at most `limit` bytes, and gives back what was `reserved` beyond them. One that is not what `encoding` says is left as it is: a genuine
     /// sender's mistake is kept in the quarantine, like all others.
     pub(crate) async fn inflate(
         &self,
         encoding: Encoding,
         body: Bytes,
         limit: usize,
-        reserved: &mut Reserved,
-    ) -> Result<Bytes, Rejection> {
+        mut reserved: Reserved,
+    ) -> Result<(Bytes, Reserved), Rejection> {
         if encoding == Encoding::Identity {
-            return Ok(body);
+            return Ok((body, reserved));
         }
-        let mut most = self.reserve(limit).await?;
+        reserved.merge(self.reserve(limit).await?);
         // What is reserved stays so until the thread is done, also if nobody waits for it any more.
         let inflated = spawn_blocking(move || {
             let inflated = match encoding.inflate(&body, limit) {
@@ -116,14 +116,11 @@ impl Memory {
                 Ok(inflated) => Bytes::from(inflated),
                 Err(_) => body,
             };
-            Ok((most.split(inflated.len()), inflated))
+            let used = reserved.split(inflated.len());
+            Ok((inflated, used.unwrap_or(reserved)))
         });
         // It is lost only when the runtime goes down.
-        let (used, inflated) = inflated.await.unwrap_or(Err(Rejection::Draining))?;
-        if let Some(used) = used {
-            reserved.merge(used);
-        }
-        Ok(inflated)
+        inflated.await.unwrap_or(Err(Rejection::Draining))
     }
 }
 
@@ -154,7 +151,7 @@ impl Encoding {
         }
     }
 
-    /// At most one byte more than `limit`. Takes no more memory than that is long.
+    /// At most one byte more than `limit`, in no more memory than that takes.
     fn inflate(self, body: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         let mut inflated = Vec::new();
         match self {

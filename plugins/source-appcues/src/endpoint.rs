@@ -209,8 +209,8 @@ impl Endpoint {
         let (verified, owners) = admitted.verify(&bytes).await?;
         let limit = self.0.max_body_bytes;
         let memory = &self.0.memory;
-        let body = memory
-            .inflate(encoding, verified.into_bytes(), limit, &mut reserved)
+        let (body, reserved) = memory
+            .inflate(encoding, verified.into_bytes(), limit, reserved)
             .await?;
         owners.check(&body)?;
         self.deliver(body, reserved, out).await
