@@ -128,9 +128,7 @@ impl Remembered {
 
     /// How far `time` lies outside of the group.
     pub(crate) fn distance(&self, time: Timestamp) -> Duration {
-        let before = self.first.as_millis().saturating_sub(time.as_millis());
-        let after = time.as_millis().saturating_sub(self.last.as_millis());
-        Duration::from_millis(u64::try_from(before.max(after)).unwrap_or(0))
+        self.first.since(time).max(time.since(self.last))
     }
 }
 
