@@ -169,6 +169,8 @@ fn a_store_that_stops_and_starts_again_under_load_gets_everything_once() {
     let mut instance = start(landfall, &config);
     let mut lake = Lake::new(prefix);
     let mut beside = Vec::new();
+    // The probe has passed once events have landed.
+    load.wait_for(50);
     for (round, signal) in [Signal::TERM, Signal::KILL].into_iter().enumerate() {
         wait_until_landed(&mut instance, &store, &mut lake, load.accepted());
         store.stop(signal);
