@@ -22,6 +22,7 @@ pub struct EventType {
 
 /// Where the events of a type are known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// Appcues' page on webhooks shows one.
     Page,

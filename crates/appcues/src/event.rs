@@ -79,6 +79,7 @@ impl<'a> AppcuesEvent<'a> {
 
 /// Why a body is not an event. It never quotes the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotAnEvent {
     /// Not UTF-8, which JSON has to be.
     #[error("the body is not UTF-8")]

@@ -3,6 +3,7 @@ macro_rules! fields {
     ($($name:ident => $path:literal,)*) => {
         /// A place in the body that Landfall knows.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Field {
             $(#[doc = concat!("`", $path, "`")] $name,)*
         }

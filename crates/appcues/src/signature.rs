@@ -135,6 +135,7 @@ impl VerifiedBody {
 
 /// Why a request is not taken as Appcues' own. Says nothing about secrets or expected digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignatureError {
     /// `X-Apc-Signature` is not 32 bytes in hex or base64.
     #[error("X-Apc-Signature is not an HMAC-SHA256 digest: send its 32 bytes in hex or base64")]

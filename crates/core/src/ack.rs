@@ -21,6 +21,7 @@ pub enum Outcome {
 
 /// Why a delivery was not made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The buffer is at its size limit.
     Full,

@@ -81,6 +81,7 @@ pub struct SeenEvent {
 
 /// What becomes of an event that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fate {
     /// It lands.
     Accepted,
@@ -88,6 +89,17 @@ pub enum Fate {
     Duplicate,
     /// It is no event, for this reason, and is kept apart.
     Quarantined(String),
+}
+
+impl Fate {
+    /// A stable name: `accepted`, `duplicate` or `quarantined`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Quarantined(_) => "quarantined",
+        }
+    }
 }
 
 /// A file that was landed.

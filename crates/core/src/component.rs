@@ -360,6 +360,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
 /// Something that only one component can hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Resource {
     /// A TCP address to listen on, such as `127.0.0.1:8080`.
     Port(std::net::SocketAddr),

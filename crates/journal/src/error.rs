@@ -2,6 +2,7 @@ use std::{io, sync::Arc};
 
 /// Why a journal could not be opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// Another process (or another part of this one) has the journal open.
     #[error(
@@ -28,6 +29,7 @@ pub enum OpenError {
 
 /// Why a record was not acknowledged. It may be on disk all the same, but was never promised.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum AppendError {
     /// The journal holds [`max_bytes`](crate::Options::max_bytes); readers have to commit first.
     #[error("the journal is full: it holds max_bytes until its readers commit")]

@@ -16,6 +16,7 @@ use crate::{
 
 /// What a journal's directory holds.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Inspection {
     /// Format version.
     pub version: u32,
@@ -33,6 +34,7 @@ pub struct Inspection {
 
 /// One segment.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InspectedSegment {
     /// Position of its first byte.
     pub base: Position,

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -19,6 +20,7 @@ pub struct Damage {
 
 /// Where in a segment damage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DamageKind {
     /// The segment's header. Its records are not affected.
     Header,
@@ -30,8 +32,20 @@ pub enum DamageKind {
     Missing,
 }
 
+impl fmt::Display for DamageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "a segment's header",
+            Self::Middle => "between records",
+            Self::Tail => "a torn tail",
+            Self::Missing => "missing",
+        })
+    }
+}
+
 /// What a journal holds and has done since it was opened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Stats {
     /// Bytes that the segments take on disk.
     pub bytes: u64,

@@ -2,7 +2,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use landfall_journal::{DamageKind, export, inspect};
+use landfall_journal::{Damage, export, inspect};
 use landfall_topology::decode_record;
 
 /// Prints what is in the journal at `dir`.
@@ -50,13 +50,12 @@ pub(crate) fn print_inspection(dir: &Path) -> anyhow::Result<()> {
         writeln!(out, "  none")?;
     }
     for damage in damages {
-        let kind = match damage.kind {
-            DamageKind::Header => "a segment's header",
-            DamageKind::Middle => "between records",
-            DamageKind::Tail => "a torn tail",
-            DamageKind::Missing => "missing",
-        };
-        writeln!(out, "  {} bytes at {}: {kind}", damage.len, damage.position)?;
+        let Damage {
+            position,
+            len,
+            kind,
+        } = damage;
+        writeln!(out, "  {len} bytes at {position}: {kind}")?;
     }
     writeln!(out, "\nstate")?;
     for name in &journal.states {

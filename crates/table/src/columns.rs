@@ -20,6 +20,7 @@ pub struct Column {
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// UTF-8 text.
     Text,

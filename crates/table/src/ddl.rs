@@ -7,6 +7,7 @@ use crate::columns::{ANSWER_FIELDS, COLUMNS, Column, Kind};
 
 /// A query engine's SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dialect {
     /// DuckDB 1.5 or later.
     DuckDb,

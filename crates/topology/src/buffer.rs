@@ -22,6 +22,7 @@ pub struct BufferConfig {
 /// Where deliveries are held.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum BufferType {
     /// An event is accepted once it is on disk and fsynced.
     Disk,
@@ -41,6 +42,7 @@ impl fmt::Display for BufferType {
 /// What happens to a delivery when the buffer is full.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum WhenFull {
     /// It is refused at once; the sender gets a 503 with Retry-After.
     Reject,

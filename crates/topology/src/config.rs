@@ -31,6 +31,7 @@ pub(crate) use wording::instead;
 
 /// A configuration that has been read and found free of contradictions.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// Where durable buffers live; created if missing.
     pub data_dir: PathBuf,
@@ -46,6 +47,7 @@ pub struct Config {
 
 /// A source with what stands around it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SourceOuter {
     /// The name of its type.
     pub r#type: String,
@@ -57,6 +59,7 @@ pub struct SourceOuter {
 
 /// A transform with what stands around it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TransformOuter {
     /// The name of its type.
     pub r#type: String,
@@ -70,6 +73,7 @@ pub struct TransformOuter {
 
 /// A sink with what stands around it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SinkOuter {
     /// The name of its type.
     pub r#type: String,

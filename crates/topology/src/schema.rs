@@ -34,6 +34,7 @@ impl Kind {
 
 /// A type of component that a configuration can name.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ComponentType {
     /// What kind of component it is.
     pub kind: Kind,

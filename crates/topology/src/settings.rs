@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Setting {
     /// Its path within the schema, such as `batch.max_events`, or `accounts[].id` in each table of a list.
     pub name: String,

@@ -31,6 +31,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// How messages are compressed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Compression {
     /// Not at all.
     #[default]

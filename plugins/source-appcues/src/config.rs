@@ -74,6 +74,7 @@ pub struct Signature {
 /// Whether a signature is asked for.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum SignatureMode {
     /// Every request must carry a valid signature.
     Required,

@@ -51,6 +51,7 @@ pub struct Sample {
 /// The part of an event that decides whether it is in the sample.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum KeyField {
     /// `user_id`
     #[default]

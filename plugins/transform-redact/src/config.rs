@@ -45,6 +45,7 @@ pub struct RedactConfig {
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Action {
     /// Its hash takes its place, the same for the same text.
     Hash,

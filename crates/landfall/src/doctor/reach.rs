@@ -36,7 +36,7 @@ pub(super) async fn ports(config: &Config) -> anyhow::Result<(Vec<Finding>, bool
     let ports = config.resources().into_iter();
     let ports = ports.filter_map(|(holder, resource)| match resource {
         Resource::Port(address) => Some((holder, address)),
-        Resource::Location(_) => None,
+        _ => None,
     });
     let held: Vec<(String, SocketAddr, io::Error)> = ports
         .filter_map(|(holder, address)| {

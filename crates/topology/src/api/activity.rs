@@ -105,17 +105,16 @@ fn without_values(event: Value) -> Value {
 fn of_component(past: &Past, shows_whose: bool) -> Value {
     let minutes: Vec<_> = past.minutes.iter().map(of_minute).collect();
     let events = past.events.iter().rev().map(|event| {
-        let (fate, reason) = match &event.fate {
-            Fate::Accepted => ("accepted", None),
-            Fate::Duplicate => ("duplicate", None),
-            Fate::Quarantined(reason) => ("quarantined", Some(reason)),
+        let reason = match &event.fate {
+            Fate::Quarantined(reason) => Some(reason),
+            _ => None,
         };
         json!({
             "number": event.number,
             "at": event.received_at.as_millis(),
             "event_type": event.event_type,
             "account_id": shows_whose.then_some(&event.account_id),
-            "fate": fate,
+            "fate": event.fate.name(),
             "reason": reason,
         })
     });

@@ -27,6 +27,7 @@ pub struct Account {
 /// What a request must carry in `Authorization`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(tag = "strategy", rename_all = "lowercase", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Auth {
     /// Username and password of HTTP basic authentication, RFC 7617.
     Basic {
