@@ -18,6 +18,9 @@ const EVENTS: usize = 30;
 /// The bytes of a record before the body: its own header, and that of an event.
 const BEFORE_BODY: usize = 12 + 9;
 
+/// The end of a write that did not end.
+const TORN: &str = "a torn tail";
+
 /// Whether a landing had been planned when the process ended. It is to be landed as planned, damage or not.
 const PLANNED: [bool; 2] = [false, true];
 
@@ -58,7 +61,7 @@ fn tear_the_last_record(planned: bool) {
     let damage = Damage {
         offset: start,
         bytes: bytes[start..].to_vec(),
-        kind: "a torn tail",
+        kind: TORN,
         lost: Some("event-29"),
     };
     backlog.survives(&bytes, &damage);
@@ -76,7 +79,7 @@ fn garbage_behind_the_last_record_is_set_aside_and_everything_lands() {
         let damage = Damage {
             offset: end,
             bytes: garbage,
-            kind: "a torn tail",
+            kind: TORN,
             lost: None,
         };
         backlog.survives(&bytes, &damage);
@@ -199,8 +202,24 @@ impl Backlog {
         let mut instance = landfall.start(&config);
         land_all(&mut instance, planned, &expected);
         let stderr = instance.stderr();
-        let told = stderr.lines().any(|line| names_damage(line, position));
-        assert!(told, "does not name {position}\n{stderr}");
+        let is_torn = damage.kind == TORN;
+        let message = match is_torn {
+            true => "the last write to the journal was cut off; nothing of it had been answered",
+            false => "the journal is damaged",
+        };
+        let names = |line: &str| names_damage(line, position, message);
+        assert!(
+            stderr.lines().any(names),
+            "does not name {position}\n{stderr}"
+        );
+        // What raises the alarm.
+        let confirmed = if is_torn {
+            0
+        } else {
+            damage.bytes.len() as u64
+        };
+        let counted = instance.metric("landfall_journal_damaged_bytes");
+        assert_eq!(counted, confirmed);
         let kept = journal.join(format!("{position:020}.damaged"));
         assert_eq!(fs::read(&kept).unwrap(), damage.bytes);
         assert_eq!(files_below(&journal, ".damaged"), [kept]);
@@ -229,11 +248,11 @@ fn land_all(instance: &mut Instance, planned: bool, expected: &[String]) {
     wait_until_landed(instance, expected.len());
 }
 
-fn names_damage(line: &str, position: usize) -> bool {
+fn names_damage(line: &str, position: usize, message: &str) -> bool {
     let line: Value = serde_json::from_str(line).expect("logs are JSON lines");
     let named = line["position"].as_str().and_then(|text| text.parse().ok());
     let is_of_sink = line["component_id"] == "lake" && line["component_kind"] == "sink";
-    line["message"] == "the journal is damaged" && is_of_sink && named == Some(position)
+    line["message"] == message && is_of_sink && named == Some(position)
 }
 
 fn exported_ids(exported: &Ended) -> Vec<String> {

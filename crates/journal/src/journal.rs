@@ -13,7 +13,7 @@ use landfall_core::log_seldom;
 use tokio::sync::{Notify, SetOnce, watch};
 
 use crate::{
-    AppendError, Damage, Disk, OpenError, Options, Position, Reader, State, Stats,
+    AppendError, Damage, DamageKind, Disk, OpenError, Options, Position, Reader, State, Stats,
     cursor::Cursors,
     disk::{self, damaged_name, segment_name},
     group::{Pending, Ticket},
@@ -297,15 +297,26 @@ impl Shared {
         }
         self.counters.damaged(damage);
         let seldom = &self.options.seldom;
-        log_seldom!(
-            seldom,
-            "damage",
-            warn,
-            position = %damage.position,
-            bytes = damage.len,
-            kind = ?damage.kind,
-            "the journal is damaged"
-        );
+        if damage.kind == DamageKind::Tail {
+            log_seldom!(
+                seldom,
+                "torn_tail",
+                info,
+                position = %damage.position,
+                bytes = damage.len,
+                "the last write to the journal was cut off; nothing of it had been answered"
+            );
+        } else {
+            log_seldom!(
+                seldom,
+                "damage",
+                warn,
+                position = %damage.position,
+                bytes = damage.len,
+                kind = ?damage.kind,
+                "the journal is damaged"
+            );
+        }
         let kept = walk
             .damaged_bytes(damage)
             .and_then(|bytes| self.set_aside(damage.position, &bytes));

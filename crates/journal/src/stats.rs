@@ -14,19 +14,19 @@ pub struct Damage {
     pub position: Position,
     /// How many there are.
     pub len: u64,
-    /// Where in its segment the damage is.
+    /// Where in the log the damage is.
     pub kind: DamageKind,
 }
 
-/// Where in a segment damage is.
+/// Where in the log damage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DamageKind {
-    /// The segment's header. Its records are not affected.
+    /// A segment's header. Its records are not affected.
     Header,
     /// Between two records, or before the first.
     Middle,
-    /// After the last whole record: what a crash in the middle of a write leaves.
+    /// After the last whole record of the newest segment: what a crash in the middle of a write leaves.
     Tail,
     /// The bytes are not there at all, or zero up to the segment's end: a file was cut, removed or never arrived on disk.
     Missing,
@@ -65,7 +65,7 @@ pub struct Stats {
     pub damages: u64,
     /// How many of these were torn tails.
     pub torn_tails: u64,
-    /// Bytes in all damaged places.
+    /// Bytes in all damaged places but torn tails, of which nothing was acknowledged.
     pub damaged_bytes: u64,
     /// Times that records were made durable.
     pub fsyncs: u64,
@@ -102,9 +102,10 @@ impl Counters {
 
     pub(crate) fn damaged(&self, damage: &Damage) {
         self.damages.fetch_add(1, Relaxed);
-        self.damaged_bytes.fetch_add(damage.len, Relaxed);
         if damage.kind == DamageKind::Tail {
             self.torn_tails.fetch_add(1, Relaxed);
+        } else {
+            self.damaged_bytes.fetch_add(damage.len, Relaxed);
         }
     }
 }

@@ -25,6 +25,8 @@ struct Open {
     base: u64,
     /// Up to where the segment can be read without asking again whether it grew or ended.
     end: u64,
+    /// Whether another segment follows, so that all up to `end` had been made durable.
+    is_sealed: bool,
     scanner: Scanner,
 }
 
@@ -77,7 +79,10 @@ impl Walk {
                         self.position = record.end.get();
                         Step::Record(record)
                     }
-                    Found::Damage { to, kind } => {
+                    Found::Damage { to, mut kind } => {
+                        if open.is_sealed && kind == DamageKind::Tail {
+                            kind = DamageKind::Middle;
+                        }
                         let damage = Damage::new(self.position, open.base + to, kind);
                         self.position = open.base + to;
                         Step::Damage(damage)
@@ -128,6 +133,7 @@ impl Walk {
         };
         let end = base + open.scanner.file.size()?;
         open.end = limit.min(sealed).min(end);
+        open.is_sealed = next.is_some();
         if damage.is_some() || self.position < open.end {
             return Ok(damage);
         }
@@ -146,6 +152,7 @@ impl Walk {
         self.open = Some(Open {
             base,
             end: base,
+            is_sealed: false,
             scanner: Scanner::new(file, &self.identity, base),
         });
         self.position = self.position.max(base + HEADER as u64);

@@ -257,6 +257,7 @@ async fn a_torn_tail_is_cut_and_set_aside() {
     let journal = open(dir.path()).await;
     let stats = journal.stats();
     assert_eq!((stats.damages, stats.torn_tails), (1, 1));
+    assert_eq!(stats.damaged_bytes, 0, "nothing of it was acknowledged");
     assert_eq!(damaged_files(dir.path()), 1);
     append_numbers(&journal, 20..25).await;
     let mut texts = expected(0..19);
@@ -323,6 +324,31 @@ async fn damage_in_the_middle_is_skipped_once_and_takes_no_neighbour_with_it() {
             .iter()
             .all(|damage| damage.kind == DamageKind::Middle)
     );
+}
+
+#[tokio::test]
+async fn a_damaged_end_of_a_segment_that_another_follows_is_no_torn_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path()).await;
+    append_numbers(&journal, 0..600).await;
+    journal.close().await;
+    let first = segments(dir.path()).remove(0);
+    let mut bytes = std::fs::read(&first).unwrap();
+    bytes.iter_mut().rev().take(8).for_each(|byte| *byte ^= 1);
+    std::fs::write(&first, bytes).unwrap();
+    let inspection = inspect(dir.path()).unwrap();
+    let [damage] = inspection.segments[0].damages[..] else {
+        panic!("{inspection:?}");
+    };
+    assert_eq!(damage.kind, DamageKind::Middle);
+    let journal = open(dir.path()).await;
+    let mut reader = journal.reader("sink").await.unwrap();
+    while reader.position() < journal.end() {
+        reader.next(1000, 100_000).await.unwrap();
+    }
+    let stats = journal.stats();
+    assert_eq!((stats.damages, stats.torn_tails), (1, 0));
+    assert_eq!(stats.damaged_bytes, damage.len);
 }
 
 #[tokio::test]
