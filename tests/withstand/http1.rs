@@ -397,6 +397,22 @@ fn a_request_that_ends_early_lands_nothing_and_disturbs_nobody() {
 }
 
 #[test]
+fn a_sender_that_ends_its_side_behind_its_request_is_answered() {
+    let instance = start("");
+    let requests = [
+        signed(event("ended").as_bytes()).to_bytes(),
+        Request::new("GET", PATH).to_bytes(),
+    ];
+    for (request, status) in requests.iter().zip([200, 405]) {
+        let mut connection = Connection::open(instance.source());
+        connection.send(request).unwrap();
+        connection.finish().unwrap();
+        assert_eq!(connection.answer().status, status);
+        assert_eq!(connection.until_closed(), b"", "it is closed at once");
+    }
+}
+
+#[test]
 fn who_asks_before_sending_is_told_to_send_or_refused_at_once() {
     let instance = start("");
     let body = event("asked");

@@ -59,6 +59,9 @@ impl Http {
     pub(crate) fn new(limits: &Limits, endpoint: Endpoint) -> Self {
         let mut http1 = http1::Builder::new();
         http1
+            // A sender that ends its side behind its request still waits for the answer. One that is gone looks the same, and
+            // holds what it has until its request ends by itself, in the same time as if it were there.
+            .half_close(true)
             .max_headers(limits.max_headers)
             .max_header_size(limits.max_header_bytes)
             .max_buf_size(limits.max_header_bytes.max(LEAST_BUFFER));

@@ -42,7 +42,10 @@ pub(super) async fn answer(
         router.call(request)
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(READ_TIME);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(READ_TIME)
+        // Who ends its side behind a request still waits for the answer.
+        .half_close(true);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let over = async {
         sleep(time).await;
@@ -72,18 +75,21 @@ mod tests {
     /// Far more than anything here takes.
     const LIMIT: Duration = Duration::from_secs(60);
 
-    /// A connection on which `path` has been asked for, and what answers there.
-    async fn ask(path: &str) -> (DuplexStream, JoinHandle<()>) {
+    fn test_router() -> Router {
         let config = ApiConfig::default();
-        let router = router(Api {
+        router(Api {
             overview: Overview::new(&config),
             config,
             readiness: Default::default(),
             taps: Default::default(),
-        });
+        })
+    }
+
+    /// A connection on which `path` has been asked for, and what answers there.
+    async fn ask(path: &str) -> (DuplexStream, JoinHandle<()>) {
         let (mut client, server) = duplex(1024);
         send(&mut client, path).await.unwrap();
-        (client, tokio::spawn(answer(server, router, TIME)))
+        (client, tokio::spawn(answer(server, test_router(), TIME)))
     }
 
     async fn send(client: &mut DuplexStream, path: &str) -> std::io::Result<()> {
@@ -116,6 +122,17 @@ mod tests {
             }
         };
         timeout(LIMIT, using).await.expect("an end");
+        assert_ends(answering).await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_ends_its_side_behind_its_request_is_answered() {
+        let (mut client, server) = duplex(1024);
+        send(&mut client, "/health").await.unwrap();
+        client.shutdown().await.unwrap();
+        let answering = tokio::spawn(answer(server, test_router(), LIMIT));
+        let whole = read(&mut client).await;
+        assert!(whole.ends_with(r#"{"status":"alive"}"#), "{whole}");
         assert_ends(answering).await;
     }
 

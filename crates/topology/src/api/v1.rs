@@ -24,8 +24,9 @@ use super::connection::Lasting;
 use super::{Api, activity};
 use crate::taps::Tapped;
 
-/// After so long without an event a line without one is sent, so that it shows when either side is gone.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// After so long without an event a line without one is sent, so that it shows when either side is gone: nothing else tells that
+/// of a client, which may have ended its own side and still read.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 
 pub(super) fn router(api: Api) -> Router<Api> {
     Router::new()
