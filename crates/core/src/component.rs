@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Activity, Delivery, DeliverySender, Event, Shutdown, SourceStream, Timestamp};
+use crate::{
+    Activity, BuildError, Delivery, DeliverySender, Event, Shutdown, SinkError, SourceError,
+    SourceStream, Timestamp,
+};
 
 /// Receives events from outside and hands them on as deliveries.
 #[async_trait]
@@ -376,18 +379,3 @@ impl fmt::Display for Resource {
         }
     }
 }
-
-/// A component could not be built from its configuration.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BuildError(pub String);
-
-/// A source ended because it can never receive again.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
-
-/// A sink ended because it can never land anything again.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SinkError(pub String);

@@ -28,6 +28,7 @@ mod ack;
 mod activity;
 mod component;
 mod delivery;
+mod error;
 mod event;
 mod kill_point;
 mod log;
@@ -41,11 +42,11 @@ pub use activity::{
     Activity, Fate, LandedFile, Minute, Past, RefusedRequest, RefusedRequests, SeenEvent,
 };
 pub use component::{
-    BuildError, Component, Health, Labels, Listeners, Resource, Sink, SinkConfig, SinkContext,
-    SinkError, Source, SourceConfig, SourceContext, SourceError, StateStore, Transform,
-    TransformConfig, labels,
+    Component, Health, Labels, Listeners, Resource, Sink, SinkConfig, SinkContext, Source,
+    SourceConfig, SourceContext, StateStore, Transform, TransformConfig, labels,
 };
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
+pub use error::{BuildError, SinkError, SourceError};
 pub use event::{Event, Position, Timestamp};
 pub use kill_point::kill_point;
 pub use log::Seldom;

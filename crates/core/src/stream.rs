@@ -65,7 +65,10 @@ impl SourceStream {
         drop(deliveries);
         (&mut running).await;
         match Pin::new(&mut running).take_output() {
-            Some(Err(error)) => Err(SourceError(format!("the source panicked: {error}"))),
+            Some(Err(error)) => {
+                let panicked = format!("the source panicked: {error}");
+                Err(SourceError::new(panicked).with_source(error))
+            }
             Some(Ok(ended)) => ended,
             None => Ok(()),
         }

@@ -80,7 +80,7 @@ async fn dropping_the_stream_stops_the_source_and_refuses_only_what_was_not_take
 #[tokio::test]
 async fn a_stream_that_is_finished_says_why_its_source_ended() {
     for takes_all in [true, false] {
-        let (source, _answers) = two_events(Err(SourceError("the wire is cut".to_owned())));
+        let (source, _answers) = two_events(Err(SourceError::new("the wire is cut")));
         let (_trigger, shutdown) = Shutdown::new();
         let mut stream = source.into_stream(shutdown);
         if takes_all {

@@ -129,7 +129,7 @@ pub fn main(registry: Registry) -> ExitCode {
                 eprintln!("{}", problems.join("\n"));
                 return ExitCode::from(EXIT_CONFIG);
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
@@ -188,8 +188,36 @@ async fn execute(cli: Cli, registry: Registry, telemetry: Telemetry) -> anyhow::
     }
 }
 
+/// The error and its causes, without those that it tells of itself.
+fn told(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(ToString::to_string);
+    let told = causes.reduce(|told, cause| match told.contains(&cause) {
+        true => told,
+        false => format!("{told}: {cause}"),
+    });
+    told.unwrap_or_default()
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = anyhow!("the disk is full");
+        let error = cause.context("cannot write: the disk is full; free some space");
+        let all = error.context("sinks.lake ended");
+        assert_eq!(
+            told(&all),
+            "sinks.lake ended: cannot write: the disk is full; free some space"
+        );
+    }
 }

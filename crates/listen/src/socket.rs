@@ -32,9 +32,8 @@ pub fn bind(
         Ok(listener)
     });
     listener.map_err(|error| {
-        BuildError(format!(
-            "cannot listen on {address}: {error}; is another process using it?"
-        ))
+        let problem = format!("cannot listen on {address}: {error}; is another process using it?");
+        BuildError::new(problem).with_source(error)
     })
 }
 
@@ -55,8 +54,10 @@ impl Acceptor {
         max_connections: usize,
         labels: &Labels,
     ) -> Result<Self, SourceError> {
-        let listener = TcpListener::from_std(listener)
-            .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
+        let listener = TcpListener::from_std(listener).map_err(|error| {
+            let problem = format!("cannot use the listening socket: {error}");
+            SourceError::new(problem).with_source(error)
+        })?;
         let connections = max_connections.min(most_connections());
         if connections < max_connections {
             log!(
@@ -99,4 +100,21 @@ fn most_connections() -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = files - FILES_FOR_ALL_ELSE.min(files / 2);
     usize::try_from(most).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_is_known_by_the_cause_of_the_error() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = bind(&Listeners::default(), other.local_addr().unwrap()).unwrap_err();
+        let cause = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&cause.to_string()), "{error}");
+    }
 }

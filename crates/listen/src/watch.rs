@@ -44,7 +44,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         labels: Labels,
         build: impl Fn(&Contents) -> Result<T, String> + Send + 'static,
     ) -> Result<Self, BuildError> {
-        let mut watch = Watch::new(files, labels, build).map_err(BuildError)?;
+        let mut watch = Watch::new(files, labels, build).map_err(BuildError::new)?;
         let current = Arc::clone(&watch.current);
         if watch.files.is_empty() {
             return Ok(Self {
@@ -61,7 +61,9 @@ impl<T: Send + Sync + 'static> Watched<T> {
         thread::Builder::new()
             .name("landfall-watch".to_owned())
             .spawn(looking)
-            .map_err(|error| BuildError(format!("cannot start a thread: {error}")))?;
+            .map_err(|error| {
+                BuildError::new(format!("cannot start a thread: {error}")).with_source(error)
+            })?;
         Ok(Self {
             current,
             _alive: Some(alive),
@@ -284,7 +286,8 @@ mod tests {
         ];
         let error = Watched::new(files.clone(), Labels::default(), |_| Ok(())).unwrap_err();
         for file in files {
-            assert!(error.0.contains(&*file.to_string_lossy()), "{error}");
+            let problem = error.to_string();
+            assert!(problem.contains(&*file.to_string_lossy()), "{problem}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -78,7 +79,8 @@ type Ended = Result<(), RunError>;
 pub struct RunError {
     labels: Box<Labels>,
     component: String,
-    reason: String,
+    #[source]
+    reason: Box<dyn Error + Send + Sync>,
 }
 
 impl Running {
@@ -344,7 +346,7 @@ impl Running {
                     result.map_err(|reason| RunError {
                         labels: labels.into(),
                         component,
-                        reason,
+                        reason: reason.into(),
                     })
                 });
                 (input, deliveries.boxed())
@@ -459,13 +461,13 @@ fn noting_its_end(
 fn ended(
     labels: Labels,
     component: String,
-    result: Result<(), impl ToString>,
+    result: Result<(), impl Into<Box<dyn Error + Send + Sync>>>,
     asked: bool,
 ) -> Ended {
     let reason = match result {
         Ok(()) if asked => return Ok(()),
-        Ok(()) => "it was not asked to".to_owned(),
-        Err(error) => error.to_string(),
+        Ok(()) => "it was not asked to".into(),
+        Err(error) => error.into(),
     };
     let error = RunError {
         labels: labels.into(),
@@ -487,7 +489,7 @@ fn flatten(ended: Result<Ended, JoinError>) -> Ended {
         Err(panic) => Err(RunError {
             labels: Box::default(),
             component: "a component".to_owned(),
-            reason: panic.to_string(),
+            reason: panic.into(),
         }),
     }
 }

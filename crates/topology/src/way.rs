@@ -88,7 +88,9 @@ impl Config {
         let outers = transforms.filter_map(|id| Some((id, self.transforms.get(id)?)));
         let built = outers.map(|(id, outer)| {
             let transform = outer.config.build();
-            transform.map_err(|error| BuildError(format!("transforms.{id}: {error}")))
+            transform.map_err(|error| {
+                BuildError::new(format!("transforms.{id}: {error}")).with_source(error)
+            })
         });
         built.collect::<Result<_, _>>().map(Chain)
     }

@@ -81,7 +81,7 @@ impl HttpPostConfig {
             // A redirected POST becomes a GET without a body, and its 200 would say nothing of the events.
             .redirect(Policy::none())
             .build();
-        client.map_err(|error| BuildError(format!("no HTTP client: {error}")))
+        client.map_err(|error| BuildError::new(format!("no HTTP client: {error}")))
     }
 }
 
@@ -101,7 +101,7 @@ impl Component for HttpPostConfig {
 impl SinkConfig for HttpPostConfig {
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
         Ok(Box::new(HttpPost {
-            url: self.url().map_err(BuildError)?,
+            url: self.url().map_err(BuildError::new)?,
             client: self.client()?,
             config: self.clone(),
             seldom: Seldom::new(context.labels()),
@@ -112,10 +112,10 @@ impl SinkConfig for HttpPostConfig {
 
     /// Any answer will do: what the receiver makes of requests other than POST is its own affair.
     async fn healthcheck(&self) -> Result<(), BuildError> {
-        let request = self.client()?.head(self.url().map_err(BuildError)?);
+        let request = self.client()?.head(self.url().map_err(BuildError::new)?);
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(BuildError(format!("url: {}", error.without_url()))),
+            Err(error) => Err(BuildError::new(format!("url: {}", error.without_url()))),
         }
     }
 }
@@ -162,7 +162,7 @@ impl HttpPost {
         for event in batch.iter().flat_map(|delivery| &delivery.events) {
             let line = self.line(event);
             serde_json::to_writer(&mut lines, &line).map_err(|error| {
-                SinkError(format!("an event cannot be written as JSON: {error}"))
+                SinkError::new(format!("an event cannot be written as JSON: {error}"))
             })?;
             lines.push(b'\n');
         }

@@ -63,10 +63,8 @@ impl SourceConfig for LinesConfig {
             Ok(listener)
         });
         let listener = listener.map_err(|error| {
-            BuildError(format!(
-                "address: cannot listen on {}: {error}",
-                self.address
-            ))
+            let problem = format!("address: cannot listen on {}: {error}", self.address);
+            BuildError::new(problem).with_source(error)
         })?;
         Ok(Box::new(Lines {
             listener,
@@ -89,8 +87,10 @@ impl Source for Lines {
         out: DeliverySender,
         mut shutdown: Shutdown,
     ) -> Result<(), SourceError> {
-        let listener = TcpListener::from_std(self.listener)
-            .map_err(|error| SourceError(format!("cannot use the listening socket: {error}")))?;
+        let listener = TcpListener::from_std(self.listener).map_err(|error| {
+            let problem = format!("cannot use the listening socket: {error}");
+            SourceError::new(problem).with_source(error)
+        })?;
         let room = Arc::new(Semaphore::new(self.config.max_connections));
         let mut connections = JoinSet::new();
         loop {

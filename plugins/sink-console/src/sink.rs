@@ -50,8 +50,11 @@ impl Sink for ConsoleSink {
             let written = spawn_blocking(move || write(deliveries));
             let events = written
                 .await
-                .map_err(|error| SinkError(error.to_string()))?
-                .map_err(|error| SinkError(format!("cannot write to standard output: {error}")))?;
+                .map_err(|error| SinkError::new(error.to_string()).with_source(error))?
+                .map_err(|error| {
+                    let problem = format!("cannot write to standard output: {error}");
+                    SinkError::new(problem).with_source(error)
+                })?;
             metrics::counter!("component_sent_events_total", &self.context.labels())
                 .increment(events);
         }

@@ -96,11 +96,11 @@ impl Backfill {
     pub async fn open(config: &ParquetConfig, copies: Copies) -> Result<Self, BuildError> {
         let mut id = [0; 12];
         getrandom::fill(&mut id)
-            .map_err(|error| BuildError(format!("no randomness from the system: {error}")))?;
+            .map_err(|error| BuildError::new(format!("no randomness from the system: {error}")))?;
         let writer = hex::encode(id);
         let lake = Lake::open(config)?;
         let probe = lake.probe(&writer).await;
-        probe.map_err(|error| BuildError(error.problem))?;
+        probe.map_err(|error| BuildError::new(error.problem))?;
         let mut limits = config.batch.clone();
         limits.max_files = limits.max_files.max(MIN_MAX_FILES);
         Ok(Self {

@@ -171,7 +171,7 @@ impl SinkConfig for ParquetConfig {
                         log!(&context.labels(), error, "{}; {KEPT}", error.problem);
                         Ok(())
                     }
-                    _ => Err(BuildError(error.problem)),
+                    _ => Err(BuildError::new(error.problem)),
                 })?;
         }
         Ok(Box::new(ParquetSink::new(lake, self, context)))
@@ -180,12 +180,12 @@ impl SinkConfig for ParquetConfig {
     async fn healthcheck(&self) -> Result<(), BuildError> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce)
-            .map_err(|error| BuildError(format!("no randomness from the system: {error}")))?;
+            .map_err(|error| BuildError::new(format!("no randomness from the system: {error}")))?;
         // Whoever asks may be another user than the one who lands: what this would leave behind could keep that one out.
         let missing = Lake::missing_directories(self);
         let tried = async {
             let probe = Lake::open(self)?.probe(&hex::encode(nonce)).await;
-            probe.map_err(|error| BuildError(error.problem))
+            probe.map_err(|error| BuildError::new(error.problem))
         };
         let tried = tried.await;
         let remove = || missing.into_iter().try_for_each(std::fs::remove_dir);

@@ -41,7 +41,7 @@ impl Encoder {
         let job = Box::new(move |index: &mut Index| drop(answer.send(work(index))));
         // If it is not taken, the answer is dropped with it.
         let _ = self.0.send(job);
-        let ended = |_| SinkError("encoding ended early: its thread is gone".to_owned());
+        let ended = |_| SinkError::new("encoding ended early: its thread is gone");
         answered.await.map_err(ended)
     }
 }

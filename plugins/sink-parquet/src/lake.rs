@@ -63,13 +63,11 @@ impl Lake {
     pub(crate) fn open(config: &ParquetConfig) -> Result<Self, BuildError> {
         // Until the URI is understood it is not shown: it may hold credentials.
         let location = store::open(&config.uri, &config.storage, &config.headers)
-            .map_err(|reason| BuildError(format!("uri: {reason}")))?;
+            .map_err(|reason| BuildError::new(format!("uri: {reason}")))?;
         if let Some(directory) = &location.directory {
             create_durably(directory).map_err(|error| {
-                BuildError(format!(
-                    "uri: cannot create {}: {error}",
-                    directory.display()
-                ))
+                let problem = format!("uri: cannot create {}: {error}", directory.display());
+                BuildError::new(problem).with_source(error)
             })?;
         }
         Ok(Self {

@@ -134,7 +134,7 @@ impl Worker {
         );
         let encoder = Encoder::start(index);
         let encoder =
-            encoder.map_err(|error| SinkError(format!("no thread to encode in: {error}")))?;
+            encoder.map_err(|error| SinkError::new(format!("no thread to encode in: {error}")))?;
         let mut worker = Self {
             encoder,
             plans: None,
@@ -489,7 +489,7 @@ impl Due {
 
 impl From<PushError> for SinkError {
     fn from(error: PushError) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string()).with_source(error)
     }
 }
 

@@ -94,9 +94,9 @@ impl Client {
     /// # Errors
     /// [`BuildError`] if the address or a file cannot be used.
     pub(crate) fn new(config: &VectorConfig) -> Result<Self, BuildError> {
-        let peer = Peer::of(config).map_err(BuildError)?;
+        let peer = Peer::of(config).map_err(BuildError::new)?;
         peer.try_files()
-            .map_err(|problem| BuildError(format!("tls: {problem}")))?;
+            .map_err(|problem| BuildError::new(format!("tls: {problem}")))?;
         Ok(Self {
             peer,
             timeout: Duration::from_secs(config.request.timeout_secs),

@@ -193,7 +193,7 @@ impl SinkConfig for VectorConfig {
             return Ok(());
         }
         let asked = client.check_health().await;
-        asked.map_err(|failure| BuildError(format!("{}: {failure}", self.address)))
+        asked.map_err(|failure| BuildError::new(format!("{}: {failure}", self.address)))
     }
 }
 

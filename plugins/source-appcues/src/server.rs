@@ -85,8 +85,8 @@ pub(crate) fn open_files(
         (Ok(gate), Ok(tls)) => Ok((gate, tls)),
         (gate, tls) => {
             let problems = [gate.err(), tls.err()].into_iter().flatten();
-            let problems: Vec<_> = problems.map(|error| error.0).collect();
-            Err(BuildError(problems.join("; ")))
+            let problems: Vec<_> = problems.map(|error| error.to_string()).collect();
+            Err(BuildError::new(problems.join("; ")))
         }
     }
 }

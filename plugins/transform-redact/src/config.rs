@@ -82,14 +82,15 @@ impl RedactConfig {
             (Some(key), _) => key.clone(),
             (None, Some(file)) => {
                 let text = fs::read_to_string(file).map_err(|error| {
-                    BuildError(format!("key_file: cannot read {}: {error}", file.display()))
+                    let problem = format!("key_file: cannot read {}: {error}", file.display());
+                    BuildError::new(problem).with_source(error)
                 })?;
                 Secret::new(text.trim_end_matches(['\r', '\n']))
             }
-            (None, None) => return Err(BuildError(NO_KEY.to_owned())),
+            (None, None) => return Err(BuildError::new(NO_KEY)),
         };
         if key.expose().len() < MIN_KEY_BYTES {
-            return Err(BuildError(TOO_SHORT.to_owned()));
+            return Err(BuildError::new(TOO_SHORT));
         }
         Ok(Hasher::new(&key))
     }
@@ -116,7 +117,7 @@ impl Component for RedactConfig {
 
 impl TransformConfig for RedactConfig {
     fn build(&self) -> Result<Arc<dyn Transform>, BuildError> {
-        let rules = Rules::new(self).map_err(|problems| BuildError(problems.join("; ")))?;
+        let rules = Rules::new(self).map_err(|problems| BuildError::new(problems.join("; ")))?;
         Ok(Arc::new(Redact::new(rules, self.hasher()?)))
     }
 }

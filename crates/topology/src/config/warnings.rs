@@ -97,7 +97,7 @@ mod tests {
     #[async_trait]
     impl SourceConfig for Stub {
         async fn build(&self, _: SourceContext) -> Result<Box<dyn Source>, BuildError> {
-            Err(BuildError("only a stub".to_owned()))
+            Err(BuildError::new("only a stub"))
         }
 
         fn can_acknowledge(&self) -> bool {
@@ -108,7 +108,7 @@ mod tests {
     #[async_trait]
     impl SinkConfig for Stub {
         async fn build(&self, _: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
-            Err(BuildError("only a stub".to_owned()))
+            Err(BuildError::new("only a stub"))
         }
 
         async fn healthcheck(&self) -> Result<(), BuildError> {
