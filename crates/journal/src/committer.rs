@@ -83,6 +83,9 @@ impl Committer {
                     "records could not be journaled"
                 );
                 self.shared.release(group.len());
+                if matches!(error, AppendError::DiskFull) {
+                    self.give_way();
+                }
             }
         }
         self.buffer = group.resolve(outcome);
@@ -93,7 +96,6 @@ impl Committer {
     fn write(&mut self, group: &mut Group) -> Result<u64, AppendError> {
         let shared = Arc::clone(&self.shared);
         if !shared.reserve.ready() {
-            self.give_way();
             return Err(AppendError::DiskFull);
         }
         let room = shared.options.segment_bytes.saturating_sub(group.len());
@@ -145,8 +147,8 @@ impl Committer {
 
     /// Replaces the newest segment by an empty one, if readers have dealt with everything in it.
     ///
-    /// It is never deleted, since it keeps the place where the log goes on. On a full disk it may be what takes the space
-    /// of the reserve, and nothing else would ever give it back.
+    /// It is never deleted, since it keeps the place where the log goes on. On a full disk it may be what takes all the space
+    /// but the reserve's, or that of the reserve, and nothing else would ever give it back.
     fn give_way(&mut self) {
         let shared = Arc::clone(&self.shared);
         let end = shared.end();
@@ -160,27 +162,32 @@ impl Committer {
             return;
         }
         self.active = None;
-        let Ok(Active { base, file, .. }) = self.create() else {
+        let Ok(empty) = shared.reserve.with(|| self.create_empty()) else {
             return;
         };
-        let header = self.header(base);
-        let mut bytes = [0; HEADER];
-        header.encode(&mut bytes);
-        let written = file.write_at(&bytes, 0);
-        let durable = written.and_then(|()| file.sync_data());
-        let durable = durable.and_then(|()| shared.disk.sync_dir(""));
-        if durable.is_err() {
-            let _ = shared.disk.remove(&segment_name(base));
-            return;
-        }
-        let len = HEADER as u64;
+        let (base, len) = (empty.base, empty.len);
         self.next_base = base + len;
-        self.active = Some(Active { base, len, file });
+        self.active = Some(empty);
         shared.grown(base, len, 0);
         shared.delete_behind();
     }
 
-    fn create(&mut self) -> Result<Active, AppendError> {
+    /// A segment without records, durably.
+    fn create_empty(&mut self) -> io::Result<Active> {
+        let Active { base, file, .. } = self.create()?;
+        let mut bytes = [0; HEADER];
+        self.header(base).encode(&mut bytes);
+        let written = file.write_at(&bytes, 0);
+        let durable = written.and_then(|()| file.sync_data());
+        let durable = durable.and_then(|()| self.shared.disk.sync_dir(""));
+        if durable.is_err() {
+            let _ = self.shared.disk.remove(&segment_name(base));
+        }
+        let len = HEADER as u64;
+        durable.map(|()| Active { base, len, file })
+    }
+
+    fn create(&mut self) -> io::Result<Active> {
         let base = self.next_base;
         // If this fails the name may be taken all the same: the next attempt uses another.
         self.next_base += HEADER as u64;

@@ -2,6 +2,8 @@
 
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
+use tokio::time::timeout;
+
 use crate::{AppendError, Disk, Journal, Options, os::OsDisk, sim::SimDisk};
 
 const CAPACITY: u64 = 4 << 20;
@@ -32,8 +34,7 @@ impl Drop for Mount {
     }
 }
 
-#[tokio::test]
-async fn a_full_disk_refuses_appends_while_readers_make_progress_and_then_resumes() {
+fn small_disk() -> (Option<Mount>, Arc<dyn Disk>) {
     let mount = Mount::tmpfs();
     let disk: Arc<dyn Disk> = match &mount {
         Some(mount) => Arc::new(OsDisk::new(mount.path())),
@@ -43,6 +44,12 @@ async fn a_full_disk_refuses_appends_while_readers_make_progress_and_then_resume
             Arc::new(disk)
         }
     };
+    (mount, disk)
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_appends_while_readers_make_progress_and_then_resumes() {
+    let (_mount, disk) = small_disk();
     let options = Options {
         segment_bytes: 256 << 10,
         reserve_bytes: 512 << 10,
@@ -104,4 +111,31 @@ async fn a_full_disk_refuses_appends_while_readers_make_progress_and_then_resume
         reader.next(usize::MAX, usize::MAX).await.unwrap().len(),
         written.len()
     );
+}
+
+#[tokio::test]
+async fn a_segment_that_fills_the_disk_beside_the_reserve_makes_room_once_it_is_read() {
+    let (_mount, disk) = small_disk();
+    // Segments are larger than the disk.
+    let options = Options {
+        reserve_bytes: 512 << 10,
+        reserve_retry: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let journal = Journal::open_on(disk, options).await.unwrap();
+    let mut reader = journal.reader("sink").await.unwrap();
+    journal.append(&[&vec![1; 3 << 20]]).await.unwrap();
+    // One segment to the last page, so that not even an empty one fits beside it.
+    while journal.append(&[&[1; 100]]).await.is_ok() {}
+    let read = async {
+        loop {
+            let batch = reader.next(usize::MAX, usize::MAX).await.unwrap();
+            reader.commit(batch.last().unwrap().end).await.unwrap();
+        }
+    };
+    let append = async { while journal.append(&[&[2; 10_000]]).await.is_err() {} };
+    tokio::select! {
+        () = read => {}
+        appended = timeout(Duration::from_secs(60), append) => appended.expect("room"),
+    }
 }
