@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::AppcuesConfig;
-use crate::answer::{Rejection, ResponseBody, accepted};
+use crate::answer::{Rejection, ResponseBody, Said, accepted};
 use crate::body::{DISCARD_TIME, Encoding, Memory, Reserved, discard};
 use crate::gate::{Admitted, Gate};
 use crate::pace::Pace;
@@ -117,8 +117,9 @@ impl Endpoint {
                 if !body.is_end_stream() {
                     tokio::spawn(timeout(DISCARD_TIME, discard(body)));
                 }
-                answer_time(&self.0.labels, rejection.status()).record(began.elapsed());
-                span.end(rejection.status(), Some(rejection.code()));
+                let Said { status, code, .. } = rejection.said();
+                answer_time(&self.0.labels, status).record(began.elapsed());
+                span.end(status, Some(code));
                 self.refuse(rejection, &head.headers, head.extensions.get().copied())
             }
         }
@@ -142,8 +143,8 @@ impl Endpoint {
         peer: Option<SocketAddr>,
         trace_id: Option<&str>,
     ) {
-        let refusals = &self.0.refusals;
-        refusals.tell(rejection.code(), &rejection.remedy(), peer, trace_id);
+        let Said { code, remedy, .. } = rejection.said();
+        self.0.refusals.tell(code, &remedy, peer, trace_id);
     }
 
     /// Where refusals are counted and told.
