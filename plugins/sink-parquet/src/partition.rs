@@ -18,8 +18,8 @@ const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 /// Where files of events lie below the lake's root, such as `events/date={date}`.
 ///
 /// Fields stand in braces: `{date}` and `{hour}` of `occurred_at` in UTC, `{event_type}`, `{account_id}`. Their values are
-/// escaped as Hive does; an account that is missing, empty or too long for the name of a folder is
-/// `__HIVE_DEFAULT_PARTITION__`.
+/// escaped as Hive does, and so is a `.` or `_` that a folder would begin with; an account that is missing, empty or too long for
+/// the name of a folder is `__HIVE_DEFAULT_PARTITION__`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
@@ -138,14 +138,13 @@ fn push(out: &mut String, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("a string takes everything");
 }
 
-/// Hive's rule: control characters, and those that mean something in a path or a pattern, as `%` and two hex digits.
+/// Hive's rule: control characters, and those that mean something in a path or a pattern, as `%` and two hex digits. So is what
+/// would make the folder a hidden one, which Hive, Spark and Athena pass over.
 fn push_escaped(out: &mut String, value: &str) {
-    if value.is_empty() {
-        out.push_str(NULL);
-        return;
-    }
+    let value = if value.is_empty() { NULL } else { value };
     for character in value.chars() {
-        if character.is_ascii_control() || "\"#%'*/:=?\\{}[]^<>|~`".contains(character) {
+        let hides = matches!(character, '.' | '_') && out.ends_with('/');
+        if hides || character.is_ascii_control() || "\"#%'*/:=?\\{}[]^<>|~`".contains(character) {
             push(out, format_args!("%{:02X}", u32::from(character)));
         } else {
             out.push(character);
@@ -212,8 +211,28 @@ mod tests {
         );
         let long = account(&format!("\"{}\"", "%".repeat(128)));
         assert_eq!(long, "events/account=__HIVE_DEFAULT_PARTITION__");
-        let up = folder("events/{account_id}", r#""timestamp":0,"account_id":"..""#);
-        assert_eq!(up, "events/..%2E");
+    }
+
+    #[test]
+    fn no_value_makes_a_folder_hidden_or_leads_up() {
+        let account = |template: &str, account: &str| {
+            folder(
+                template,
+                &format!(r#""timestamp":0,"account_id":"{account}""#),
+            )
+        };
+        for (value, expected) in [
+            ("..", "events/%2E."),
+            (".", "events/%2E"),
+            ("._a_.", "events/%2E_a_."),
+            ("__a", "events/%5F_a"),
+            ("a_.b", "events/a_.b"),
+            ("", "events/%5F_HIVE_DEFAULT_PARTITION__"),
+        ] {
+            assert_eq!(account("events/{account_id}", value), expected);
+        }
+        assert_eq!(account("events/a={account_id}", "_"), "events/a=_");
+        assert_eq!(account("events/.{account_id}", "."), "events/..%2E");
     }
 
     #[test]
