@@ -149,6 +149,31 @@ fn validate_accepts_what_would_run_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn validate_looks_at_where_events_land_without_the_environment_too() {
+    let landfall = with_secret();
+    let config = CONFIG.replace(
+        "uri = \"{dir}/lake\"",
+        "uri = \"s3://\"\nstorage.allow_http = \"true\"",
+    );
+    let file = landfall.write("landfall.toml", &config);
+    let validate = || {
+        landfall.run([
+            Path::new("validate"),
+            Path::new("--no-environment"),
+            Path::new("--config"),
+            &file,
+        ])
+    };
+    assert_refused(&validate(), &["landfall.toml:16: sinks.lake.uri: "]);
+    let config = config.replace("s3://", "s3://bucket");
+    landfall.write("landfall.toml", &config);
+    assert_eq!(validate().code, Some(0), "the bucket is not asked for");
+    landfall.write("landfall.toml", &config.replace("\"true\"", "\"treu\""));
+    let mistake = "landfall.toml:17: sinks.lake.storage.allow_http: must be true or false";
+    assert_refused(&validate(), &[mistake]);
+}
+
+#[test]
 fn yaml_and_json_of_the_same_shape_run_too() {
     let yaml = r#"
 data_dir: "{dir}/data"

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::PartitionTemplate;
 use crate::lake::{KEPT, Lake};
 use crate::sink::ParquetSink;
+use crate::store;
 
 /// Lands events as Parquet files in a directory or an object store, each exactly once. Only `uri` has no default.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -150,9 +151,7 @@ impl Component for ParquetConfig {
             "deduplicate.window_secs",
             self.deduplicate.window_secs,
         ));
-        if self.uri.is_empty() {
-            problems.push("uri: say where to land, such as \"s3://bucket/prefix\"".to_owned());
-        }
+        problems.extend(store::problems(&self.uri, &self.storage, &self.headers));
         problems
     }
 }

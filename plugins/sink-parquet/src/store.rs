@@ -1,20 +1,23 @@
-//! From the `uri` and `storage` settings to a store, and from a store's errors to sentences.
+//! From the `uri` and `storage` settings to a store.
+
+mod meaning;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::{Component, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
+
+pub(crate) use meaning::{code, explain};
 
 /// A store, and where in it.
 pub(crate) struct Location {
@@ -24,6 +27,36 @@ pub(crate) struct Location {
     pub(crate) prefix: Path,
     /// The directory itself when the store is local.
     pub(crate) directory: Option<PathBuf>,
+}
+
+/// Everything that the settings tell to be wrong with themselves, each as `setting: what to do`. Nothing is opened, and nothing
+/// taken from the environment.
+pub(crate) fn problems(
+    uri: &str,
+    storage: &BTreeMap<String, String>,
+    headers: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let place = match place(uri) {
+        Ok(place) => place,
+        Err(problem) => return vec![format!("uri: {problem}")],
+    };
+    let Place::Store { scheme, url, .. } = place else {
+        return Vec::new();
+    };
+    let wrong = |storage: &BTreeMap<_, _>| match build(&scheme, &url, storage, None, false) {
+        Err(Refused::Setting(problem)) => Some(problem),
+        // What is missing may stand in the environment.
+        Err(Refused::Store(_)) | Ok(_) => None,
+    };
+    let mut problems: Vec<_> = header_map(headers).err().into_iter().collect();
+    if wrong(storage).is_some() {
+        // Which it is, only a store with that setting alone tells.
+        problems.extend(storage.iter().filter_map(|(key, value)| {
+            let problem = wrong(&BTreeMap::from([(key.clone(), value.clone())]))?;
+            Some(format!("storage.{key}: {problem}"))
+        }));
+    }
+    problems
 }
 
 /// Opens the place that `uri` names. Settings that are not in `storage` are taken from the environment as `object_store`
@@ -36,27 +69,126 @@ pub(crate) fn open(
     storage: &BTreeMap<String, String>,
     headers: &BTreeMap<String, String>,
 ) -> Result<Location, String> {
-    // A single letter is no scheme but a drive, and no colon at all is a plain path.
+    let (scheme, url, prefix) = match place(uri)? {
+        Place::Directory(directory) => return local(&directory),
+        Place::Store {
+            scheme,
+            url,
+            prefix,
+        } => (scheme, url, prefix),
+    };
+    let headers = (!headers.is_empty()).then(|| header_map(headers));
+    let built = build(&scheme, &url, storage, headers.transpose()?, true);
+    let (store, multipart) = built.map_err(|refused| match refused {
+        Refused::Setting(problem) => problems(uri, storage, &BTreeMap::new())
+            .pop()
+            .unwrap_or_else(|| format!("a setting of the store in the environment: {problem}")),
+        Refused::Store(problem) => problem,
+    })?;
+    Ok(Location {
+        store,
+        multipart: Some(multipart),
+        prefix,
+        directory: None,
+    })
+}
+
+/// What a URI names.
+enum Place {
+    Directory(PathBuf),
+    Store {
+        scheme: ObjectStoreScheme,
+        url: Url,
+        prefix: Path,
+    },
+}
+
+/// Said of every URI that names no place.
+const NO_PLACE: &str = "must name a bucket or a directory: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, \
+    file:///absolute/directory or a plain path; a server of your own is the storage.endpoint of an s3:// URI";
+
+/// # Errors
+/// What to change. No part of the URI is shown: it may hold credentials.
+fn place(uri: &str) -> Result<Place, &'static str> {
     let url = match Url::parse(uri) {
+        // A single letter is no scheme but a drive.
         Ok(url) if url.scheme().len() > 1 => url,
-        _ => return local(&std::path::absolute(uri).map_err(|error| error.to_string())?),
+        Err(_) if uri.contains("://") => return Err(NO_PLACE),
+        _ if uri.starts_with('~') => return Err("must be the whole path; ~ is not replaced"),
+        _ => {
+            let directory = std::path::absolute(uri).map_err(|_| NO_PLACE)?;
+            return Ok(Place::Directory(directory));
+        }
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "must not hold credentials; give them under storage, or in the environment".to_owned(),
-        );
+        return Err("must not hold credentials; give them under storage, or in the environment");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must not hold ? or #; give settings under storage".to_owned());
+        return Err("must not hold ? or #; give settings under storage");
     }
-    let known = ObjectStoreScheme::parse(&url);
-    let (scheme, path) = known.map_err(|_| {
-        format!(
-            "{}: is no kind of store; use s3://, gs://, az://, file:// or a path",
-            url.scheme()
-        )
-    })?;
-    let prefix = Path::parse(path).map_err(|error| error.to_string())?;
+    if Path::from_url_path(url.path()).is_err() {
+        return Err("must have single slashes between the folders of its prefix");
+    }
+    let (scheme, prefix) = ObjectStoreScheme::parse(&url).map_err(|_| NO_PLACE)?;
+    match scheme {
+        // A relative path would silently be one below the root.
+        ObjectStoreScheme::Local if uri.starts_with("file:/") => {
+            let directory = url.to_file_path().map_err(|()| NO_PLACE)?;
+            Ok(Place::Directory(directory))
+        }
+        ObjectStoreScheme::AmazonS3
+        | ObjectStoreScheme::GoogleCloudStorage
+        | ObjectStoreScheme::MicrosoftAzure
+            if url.port().is_none() && url.host_str().is_some_and(|bucket| !bucket.is_empty()) =>
+        {
+            Ok(Place::Store {
+                scheme,
+                url,
+                prefix,
+            })
+        }
+        _ => Err(NO_PLACE),
+    }
+}
+
+type Built = (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>);
+
+/// Why a store cannot be made.
+enum Refused {
+    /// A setting is wrong by itself, whatever else is set.
+    Setting(String),
+    Store(String),
+}
+
+impl From<object_store::Error> for Refused {
+    fn from(error: object_store::Error) -> Self {
+        let object_store::Error::Generic {
+            store: "Config",
+            source,
+        } = &error
+        else {
+            return Self::Store(without_quotes(&explain(&error)));
+        };
+        // It quotes the value, which may be a credential.
+        let text = source.to_string();
+        let must = match text.rsplit(" as ").next() {
+            Some("boolean") => "must be true or false",
+            Some("Duration") => "must be a length of time, such as 30s",
+            Some("usize" | "u32") => "must be a whole number, 0 or more",
+            _ => "has a value that object_store does not know",
+        };
+        Self::Setting(must.to_owned())
+    }
+}
+
+/// Makes the store, with what the environment says of it if `with_environment`.
+fn build(
+    scheme: &ObjectStoreScheme,
+    url: &Url,
+    storage: &BTreeMap<String, String>,
+    headers: Option<HeaderMap>,
+    with_environment: bool,
+) -> Result<Built, Refused> {
     // What is not done by then is tried again by the sink itself, which never gives up.
     let retries = RetryConfig {
         max_retries: 3,
@@ -65,45 +197,37 @@ pub(crate) fn open(
     };
     /// The three builders have the same methods and no common trait.
     macro_rules! build {
-        ($builder:ty) => {{
-            let mut builder = <$builder>::from_env()
-                .with_url(url.as_str())
-                .with_retry(retries);
-            if !headers.is_empty() {
+        ($builder:ty, $keys:ty) => {{
+            let builder = match with_environment {
+                true => <$builder>::from_env(),
+                false => <$builder>::new(),
+            };
+            let mut builder = builder.with_url(url.as_str()).with_retry(retries);
+            if let Some(headers) = headers {
                 // These take the place of the HTTP client's settings from the environment.
-                let options = ClientOptions::new().with_default_headers(header_map(headers)?);
+                let options = ClientOptions::new().with_default_headers(headers);
                 builder = builder.with_client_options(options);
             }
             for (key, value) in storage {
-                let known = key.to_ascii_lowercase().parse();
-                let known =
-                    known.map_err(|_| format!("storage.{key}: this store has no such setting"))?;
+                let known = key.to_ascii_lowercase().parse::<$keys>();
+                let known = known.map_err(|_| {
+                    let keys = stringify!($keys);
+                    let problem =
+                        "this store has no such setting; they are those of object_store's";
+                    Refused::Setting(format!("{problem} {keys}"))
+                })?;
                 builder = builder.with_config(known, value);
             }
-            let store = builder
-                .build()
-                .map_err(|error| without_quotes(&explain(&error)))?;
-            let store = Arc::new(store);
+            let store = Arc::new(builder.build()?);
             let multipart: Arc<dyn MultipartStore> = store.clone();
-            (store as Arc<dyn ObjectStore>, multipart)
+            Ok((store as Arc<dyn ObjectStore>, multipart))
         }};
     }
-    let (store, multipart) = match scheme {
-        ObjectStoreScheme::Local => {
-            let path = url.to_file_path();
-            return local(&path.map_err(|()| "file: needs an absolute path".to_owned())?);
-        }
-        ObjectStoreScheme::AmazonS3 => build!(AmazonS3Builder),
-        ObjectStoreScheme::GoogleCloudStorage => build!(GoogleCloudStorageBuilder),
-        ObjectStoreScheme::MicrosoftAzure => build!(MicrosoftAzureBuilder),
-        _ => return Err(format!("{}: cannot be landed in", url.scheme())),
-    };
-    Ok(Location {
-        store,
-        multipart: Some(multipart),
-        prefix,
-        directory: None,
-    })
+    match scheme {
+        ObjectStoreScheme::GoogleCloudStorage => build!(GoogleCloudStorageBuilder, GoogleConfigKey),
+        ObjectStoreScheme::MicrosoftAzure => build!(MicrosoftAzureBuilder, AzureConfigKey),
+        _ => build!(AmazonS3Builder, AmazonS3ConfigKey),
+    }
 }
 
 fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
@@ -142,175 +266,6 @@ fn without_parents(path: &std::path::Path) -> PathBuf {
     directory
 }
 
-/// A cause that keeps files from landing, and what it means to whoever has to mend it.
-struct Meaning {
-    /// In metrics: stable, and one of few.
-    code: &'static str,
-    sentence: &'static str,
-    /// It is this if one of these stands in what the store, its client or the system says. The first that fits counts.
-    signs: &'static [&'static str],
-}
-
-const MEANINGS: [Meaning; 22] = [
-    Meaning {
-        code: "no_such_bucket",
-        sentence: "there is no such bucket",
-        signs: &["NoSuchBucket"],
-    },
-    Meaning {
-        code: "unknown_access_key",
-        sentence: "the store does not know this access key",
-        signs: &["InvalidAccessKeyId"],
-    },
-    Meaning {
-        code: "wrong_secret_key",
-        sentence: "the secret key does not fit the access key",
-        signs: &["SignatureDoesNotMatch"],
-    },
-    Meaning {
-        code: "clock_skew",
-        sentence: "this machine's clock is wrong",
-        signs: &["RequestTimeTooSkewed"],
-    },
-    Meaning {
-        code: "expired_credentials",
-        sentence: "the credentials have expired",
-        signs: &["ExpiredToken", "TokenRefreshRequired"],
-    },
-    Meaning {
-        code: "access_denied",
-        sentence: "access is denied; the key needs to put, get, list and delete objects",
-        signs: &["AccessDenied"],
-    },
-    Meaning {
-        code: "wrong_region",
-        sentence: "the bucket is in another region; set storage.region",
-        signs: &[
-            "PermanentRedirect",
-            "AuthorizationHeaderMalformed",
-            "IllegalLocationConstraint",
-        ],
-    },
-    Meaning {
-        code: "quota_exceeded",
-        sentence: "the store's quota is used up",
-        signs: &["QuotaExceeded", "507 Insufficient Storage"],
-    },
-    Meaning {
-        code: "checksum_mismatch",
-        sentence: "the store got other bytes than were sent; something on the way changes them",
-        signs: &["BadDigest", "XAmzContentSHA256Mismatch"],
-    },
-    Meaning {
-        code: "slow_down",
-        sentence: "the store asks for fewer requests",
-        signs: &["SlowDown", "ServerBusy", "429 Too Many Requests"],
-    },
-    Meaning {
-        code: "connection_refused",
-        sentence: "nothing listens at the endpoint",
-        signs: &["Connection refused"],
-    },
-    Meaning {
-        code: "untrusted_certificate",
-        sentence: "the endpoint's TLS certificate is not trusted; name its authority's PEM file in SSL_CERT_FILE",
-        signs: &["invalid peer certificate"],
-    },
-    Meaning {
-        code: "no_tls",
-        sentence: "the endpoint does not speak TLS; begin it with http:// and set storage.allow_http",
-        signs: &["InvalidContentType"],
-    },
-    Meaning {
-        code: "http_not_allowed",
-        sentence: "the endpoint is plain http; set storage.allow_http to true",
-        signs: &["URL scheme is not allowed"],
-    },
-    Meaning {
-        code: "unknown_host",
-        sentence: "the endpoint's name cannot be resolved",
-        signs: &["dns error"],
-    },
-    Meaning {
-        code: "timeout",
-        sentence: "no answer came in time",
-        signs: &["timed out"],
-    },
-    Meaning {
-        code: "connection_lost",
-        sentence: "the connection broke",
-        signs: &[
-            "Connection reset",
-            "Broken pipe",
-            "connection closed before message completed",
-        ],
-    },
-    Meaning {
-        code: "disk_full",
-        sentence: "the disk is full",
-        signs: &["No space left on device", "Disk quota exceeded"],
-    },
-    Meaning {
-        code: "read_only",
-        sentence: "the file system takes no writes",
-        signs: &["Read-only file system"],
-    },
-    Meaning {
-        code: "permission_denied",
-        sentence: "the directory may not be written to",
-        signs: &["Permission denied"],
-    },
-    Meaning {
-        code: "directory_missing",
-        sentence: "the directory is not there",
-        signs: &["is not there any more", "Not a directory"],
-    },
-    Meaning {
-        code: "server_error",
-        sentence: "the store has failed",
-        signs: &[
-            "InternalError",
-            "500 Internal",
-            "502 Bad",
-            "503 Service",
-            "504 Gateway",
-        ],
-    },
-];
-
-/// One sentence for `error`: what it means, if that is known, and its innermost cause.
-pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
-    let causes = causes(error);
-    // Some answers are whole XML documents.
-    let innermost = causes.last().map_or("", String::as_str);
-    let mut innermost = innermost.replace(['\n', '\r'], " ");
-    if let Some((cut, _)) = innermost.char_indices().nth(300) {
-        innermost.truncate(cut);
-    }
-    match meaning(&causes) {
-        Some(Meaning { sentence, .. }) => format!("{sentence} ({innermost})"),
-        None => innermost,
-    }
-}
-
-/// The cause of `error` as metrics tell it; `other` if it is not known.
-pub(crate) fn code(error: &(dyn Error + 'static)) -> &'static str {
-    meaning(&causes(error)).map_or("other", |meaning| meaning.code)
-}
-
-fn meaning(causes: &[String]) -> Option<&'static Meaning> {
-    let stands = |sign: &&str| causes.iter().any(|cause| cause.contains(sign));
-    MEANINGS
-        .iter()
-        .find(|meaning| meaning.signs.iter().any(stands))
-}
-
-/// What `error` says, and each cause below it, the innermost last.
-fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect()
-}
-
 /// `text` with dots in place of what stands in quotes. A settings error quotes the setting, which may be a credential.
 fn without_quotes(text: &str) -> String {
     let parts = text.split('"').enumerate();
@@ -334,9 +289,50 @@ mod tests {
 
     #[test]
     fn what_cannot_be_landed_in_is_refused() {
-        assert!(problem("memory:///", &[]).contains("memory"));
-        assert!(problem("ftp://example.com/lake", &[]).contains("ftp"));
-        assert!(problem("s3://bucket/lake", &[("endpont", "x")]).contains("storage.endpont"));
+        for uri in [
+            "",
+            "s3://",
+            "s3:///prefix",
+            "s3:bucket/prefix",
+            "s3://localhost:9000/bucket",
+            "s3://a bucket/prefix",
+            "gs://",
+            "az:///prefix",
+            "memory:///",
+            "ftp://example.com/lake",
+            "http://localhost:9000/bucket",
+            "file://lake",
+            "file:lake",
+        ] {
+            let said = problem(uri, &[]);
+            assert!(said.contains("s3://bucket/prefix"), "{uri}: {said}");
+        }
+        assert!(problem("~/lake", &[]).contains('~'));
+        assert!(problem("s3://bucket/a//b", &[]).contains("slashes"));
+        assert!(problem("s3://bucket?a=b", &[]).contains('?'));
+    }
+
+    #[test]
+    fn every_setting_that_the_store_cannot_read_is_named() {
+        let storage = [
+            ("allow_http", "treu"),
+            ("endpont", "x"),
+            ("region", "any"),
+            ("timeout", "soon"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let headers = BTreeMap::from([("no header".to_owned(), String::new())]);
+        let said = problems("s3://bucket/lake", &storage.into(), &headers);
+        let expected = [
+            "headers.no header: is no HTTP header",
+            "storage.allow_http: must be true or false",
+            "storage.endpont: this store has no such setting; they are those of object_store's \
+             AmazonS3ConfigKey",
+            "storage.timeout: must be a length of time, such as 30s",
+        ];
+        assert_eq!(said, expected);
+        let said = problem("s3://bucket/lake", &[("endpont", "x")]);
+        assert_eq!(said, expected[2]);
     }
 
     #[test]
