@@ -1,10 +1,18 @@
 use std::collections::HashSet;
 use std::io::Write as _;
+use std::time::Duration;
 
-use landfall_core::{Answer, DeliveryReceiver, ShutdownTrigger, delivery_channel};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use landfall_core::{
+    Ack, Answer, Delivery, DeliveryReceiver, DeliverySender, Event, Outcome, Refusal, Shutdown,
+    ShutdownTrigger, Timestamp, delivery_channel,
+};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::*;
+use crate::readiness::Readiness;
 
 struct Running {
     input: DeliverySender,
