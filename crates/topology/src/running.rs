@@ -1,34 +1,34 @@
 //! The components that run, and how some of them are replaced while the others go on.
 
+mod ended;
+mod sink;
+
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, OptionFuture, Shared, join_all};
-use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::FutureExt as _;
+use futures::future::join_all;
 use landfall_core::{
-    Delivery, DeliverySender, Labels, Listeners, Resource, Shutdown, ShutdownTrigger, Transform,
-    delivery_channel, labels, log,
+    Listeners, Resource, Shutdown, ShutdownTrigger, Transform, delivery_channel, labels, log,
 };
 use metrics::counter;
-use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use self::ended::{Ended, ended, flatten, log_failure};
+use self::sink::RunningSink;
 use crate::api::Api;
-use crate::build::{Built, BuiltSink, BuiltSource};
+use crate::build::{Built, BuiltSource};
 use crate::config::{Config, ConfigError, SinkOuter, SourceOuter};
-use crate::disk::{DELIVERIES_AHEAD, DiskBuffer, is_journal};
+use crate::disk::{DiskBuffer, is_journal};
 use crate::fan_out::{Branch, Output, fan_out};
 use crate::overview::Overview;
 use crate::readiness::Readiness;
 use crate::taps::Taps;
 use crate::{BufferType, WhenFull};
+
+pub use self::ended::RunError;
 
 /// Deliveries that wait between a source and its buffers, and before a sink without a disk buffer.
 const IN_FLIGHT: usize = 1024;
@@ -57,30 +57,6 @@ struct RunningSource {
     stop: ShutdownTrigger,
     /// Where its deliveries go, those of a predecessor that is still stopping too.
     branches: watch::Sender<Vec<Branch>>,
-}
-
-struct RunningSink {
-    labels: Labels,
-    input: DeliverySender,
-    buffer: Option<DiskBuffer>,
-    /// Ends what comes out of the disk buffer.
-    stop: ShutdownTrigger,
-    task: AbortHandle,
-    /// Closed once the sink and what reads for it are gone.
-    gone: mpsc::Receiver<Infallible>,
-}
-
-/// How a task ended: an error if it should have gone on.
-type Ended = Result<(), RunError>;
-
-/// A pipeline stopped by itself.
-#[derive(Debug, thiserror::Error)]
-#[error("{component} ended: {reason}")]
-pub struct RunError {
-    labels: Box<Labels>,
-    component: String,
-    #[source]
-    reason: Box<dyn Error + Send + Sync>,
 }
 
 impl Running {
@@ -296,83 +272,6 @@ impl Running {
         self.sources.insert(id, RunningSource { stop, branches });
     }
 
-    /// Starts a sink, which begins once the `old` one, whose place it takes, is gone. The result waits for that.
-    fn start_sink(
-        &mut self,
-        id: String,
-        built: BuiltSink,
-        old: Option<RunningSink>,
-    ) -> Shared<BoxFuture<'static, ()>> {
-        let BuiltSink {
-            labels,
-            buffer,
-            health,
-            sink,
-        } = built;
-        // What waits for the disk buffer goes on doing so.
-        let input = old.as_ref().filter(|old| old.buffer.is_some());
-        let input = input.map(|old| old.input.clone());
-        let old_is_gone = OptionFuture::from(old.map(RunningSink::retire));
-        let old_is_gone = old_is_gone.map(drop).boxed().shared();
-        let begins = old_is_gone.clone();
-        let (alive, gone) = mpsc::channel(1);
-        let (stop, stopped) = Shutdown::new();
-        let watched = self
-            .readiness
-            .watch(&id, labels.clone(), health, buffer.clone());
-
-        let (input, deliveries) = match &buffer {
-            None => {
-                let (sender, receiver) = delivery_channel(IN_FLIGHT);
-                (sender, receiver.boxed())
-            }
-            Some(buffer) => {
-                let input = input.unwrap_or_else(|| {
-                    let (sender, receiver) = delivery_channel(IN_FLIGHT);
-                    let write = buffer
-                        .clone()
-                        .write(receiver, id.clone(), self.readiness.clone());
-                    self.landing.spawn(write.map(Ok));
-                    sender
-                });
-                let (out, deliveries) = delivery_channel(DELIVERIES_AHEAD);
-                let (buffer, component) = (buffer.clone(), format!("sinks.{id}.buffer"));
-                let labels = labels.clone();
-                let (old_is_gone, alive) = (old_is_gone.clone(), alive.clone());
-                self.landing.spawn(async move {
-                    old_is_gone.await;
-                    let result = buffer.read(out, stopped).await;
-                    drop(alive);
-                    result.map_err(|reason| RunError {
-                        labels: labels.into(),
-                        component,
-                        reason: reason.into(),
-                    })
-                });
-                (input, deliveries.boxed())
-            }
-        };
-        let component = format!("sinks.{id}");
-        let of_task = labels.clone();
-        let task = self.landing.spawn(async move {
-            old_is_gone.await;
-            let (deliveries, at_end) = noting_its_end(deliveries);
-            let result = sink.run(deliveries).await;
-            drop((watched, alive));
-            ended(of_task, component, result, at_end.load(Relaxed))
-        });
-        let sink = RunningSink {
-            labels,
-            input,
-            buffer,
-            stop,
-            task,
-            gone,
-        };
-        self.sinks.insert(id, sink);
-        begins
-    }
-
     fn close_unused_listeners(&self) {
         let resources = self.config.resources();
         self.listeners.retain(|address| {
@@ -422,81 +321,6 @@ impl Running {
     pub(crate) async fn stop(mut self) {
         self.receiving.shutdown().await;
         self.landing.shutdown().await;
-    }
-}
-
-impl RunningSink {
-    /// Ends the input of the sink, and waits until it has landed what it has, or gives it up: then its successor lands what is
-    /// in the disk buffer.
-    async fn retire(self) {
-        let Self {
-            input,
-            buffer,
-            stop,
-            task,
-            mut gone,
-            ..
-        } = self;
-        stop.trigger();
-        drop((input, buffer));
-        if timeout(LANDING_TIME, gone.recv()).await.is_err() {
-            task.abort();
-            gone.recv().await;
-        }
-    }
-}
-
-/// What comes from `deliveries`, and whether it has come to its end.
-fn noting_its_end(
-    deliveries: BoxStream<'static, Delivery>,
-) -> (BoxStream<'static, Delivery>, Arc<AtomicBool>) {
-    let at_end = Arc::new(AtomicBool::new(false));
-    let note = Arc::clone(&at_end);
-    let end = stream::once(async move { note.store(true, Relaxed) });
-    let deliveries = deliveries.chain(end.filter_map(|()| std::future::ready(None)));
-    (deliveries.boxed(), at_end)
-}
-
-/// How a component ended, which is as it should be if it was `asked` to.
-fn ended(
-    labels: Labels,
-    component: String,
-    result: Result<(), impl Into<Box<dyn Error + Send + Sync>>>,
-    asked: bool,
-) -> Ended {
-    let reason = match result {
-        Ok(()) if asked => return Ok(()),
-        Ok(()) => "it was not asked to".into(),
-        Err(error) => error.into(),
-    };
-    let error = RunError {
-        labels: labels.into(),
-        component,
-        reason,
-    };
-    if asked {
-        log!(&error.labels, error, "{error}");
-        return Ok(());
-    }
-    Err(error)
-}
-
-fn flatten(ended: Result<Ended, JoinError>) -> Ended {
-    match ended {
-        Ok(ended) => ended,
-        // It was given up.
-        Err(error) if error.is_cancelled() => Ok(()),
-        Err(panic) => Err(RunError {
-            labels: Box::default(),
-            component: "a component".to_owned(),
-            reason: panic.into(),
-        }),
-    }
-}
-
-fn log_failure(ended: Result<Ended, JoinError>) {
-    if let Err(error) = flatten(ended) {
-        log!(&error.labels, error, "{error}");
     }
 }
 
