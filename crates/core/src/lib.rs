@@ -27,14 +27,18 @@
 mod ack;
 mod activity;
 mod component;
+mod context;
 mod delivery;
 mod error;
 mod event;
+mod health;
 mod kill_point;
+mod listeners;
 mod log;
 mod secret;
 mod setting;
 mod shutdown;
+mod state_store;
 mod stream;
 
 pub use ack::{Ack, Answer, Outcome, Refusal};
@@ -42,17 +46,20 @@ pub use activity::{
     Activity, Fate, LandedFile, Minute, Past, RefusedRequest, RefusedRequests, SeenEvent,
 };
 pub use component::{
-    Component, Health, Labels, Listeners, Resource, Sink, SinkConfig, SinkContext, Source,
-    SourceConfig, SourceContext, StateStore, Transform, TransformConfig, labels,
+    Component, Resource, Sink, SinkConfig, Source, SourceConfig, Transform, TransformConfig,
 };
+pub use context::{Labels, SinkContext, SourceContext, labels};
 pub use delivery::{Delivery, DeliveryReceiver, DeliverySender, delivery_channel};
 pub use error::{BuildError, SinkError, SourceError};
 pub use event::{Event, Position, Timestamp};
+pub use health::Health;
 pub use kill_point::kill_point;
+pub use listeners::Listeners;
 pub use log::Seldom;
 #[doc(hidden)]
 pub use log::logged_labels;
 pub use secret::{Secret, secrets, secrets_schema};
 pub use setting::{lenient, lenient_option, string_map, string_map_schema, too_long};
 pub use shutdown::{Shutdown, ShutdownTrigger};
+pub use state_store::StateStore;
 pub use stream::SourceStream;
