@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use landfall_sink_parquet::ParquetConfig;
 use landfall_source_appcues::AppcuesConfig;
-use landfall_source_vector::VectorConfig;
+use landfall_source_vector::VectorSourceConfig;
 use landfall_topology::{Config, Registry};
 use serde::Serialize;
 use serde_json::json;
@@ -150,7 +150,7 @@ fn taken_up(config: &Config) -> impl Iterator<Item = TakenUp> {
             if let Some(AppcuesConfig { limits, .. }) = settings.downcast_ref() {
                 (limits.max_connections, limits.max_bytes_in_flight)
             } else {
-                let VectorConfig { limits, .. } = settings.downcast_ref()?;
+                let VectorSourceConfig { limits, .. } = settings.downcast_ref()?;
                 (limits.max_connections, limits.max_bytes_in_flight)
             };
         Some(TakenUp { connections, bytes })

@@ -19,7 +19,7 @@ use landfall_vector_proto::{
 use tokio::time::timeout;
 
 use crate::connect::Peer;
-use crate::{KeepaliveConfig, VectorConfig};
+use crate::{KeepaliveConfig, VectorSinkConfig};
 
 /// More than any answer has.
 const MOST_ANSWER_BYTES: usize = 64 * 1024;
@@ -93,7 +93,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// # Errors
     /// [`BuildError`] if the address or a file cannot be used.
-    pub(crate) fn new(config: &VectorConfig) -> Result<Self, BuildError> {
+    pub(crate) fn new(config: &VectorSinkConfig) -> Result<Self, BuildError> {
         let peer = Peer::of(config).map_err(BuildError::new)?;
         peer.try_files()
             .map_err(|problem| BuildError::new(format!("tls: {problem}")))?;
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn only_compressed_requests_name_a_compression() {
         let named = |compression| {
-            let mut config = VectorConfig::to("127.0.0.1:6000");
+            let mut config = VectorSinkConfig::to("127.0.0.1:6000");
             config.compression = compression;
             let client = Client::new(&config).unwrap();
             let request = client.request(PUSH_EVENTS, Bytes::new()).unwrap();

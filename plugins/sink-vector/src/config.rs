@@ -14,7 +14,7 @@ use crate::sink::VectorSink;
 /// Sends events to the `vector` source of a Vector. Only `address` has no default.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct VectorConfig {
+pub struct VectorSinkConfig {
     /// The peer's host and port, `vector.example.com:6000`; with `https://` before them TLS is spoken.
     #[schemars(example = "127.0.0.1:6000")]
     pub address: String,
@@ -132,7 +132,7 @@ impl Default for HealthcheckConfig {
 /// More would take more memory than it saves time.
 const MOST_CONCURRENCY: usize = 256;
 
-impl Component for VectorConfig {
+impl Component for VectorSinkConfig {
     fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Err(problem) = Peer::of(self) {
@@ -182,7 +182,7 @@ impl Component for VectorConfig {
 }
 
 #[async_trait]
-impl SinkConfig for VectorConfig {
+impl SinkConfig for VectorSinkConfig {
     async fn build(&self, context: SinkContext) -> Result<Box<dyn Sink>, BuildError> {
         Ok(Box::new(VectorSink::new(self, context)?))
     }
@@ -197,7 +197,7 @@ impl SinkConfig for VectorConfig {
     }
 }
 
-impl VectorConfig {
+impl VectorSinkConfig {
     /// Everything but the address as it is by default.
     pub fn to(address: impl Into<String>) -> Self {
         Self {

@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 
-use crate::VectorConfig;
+use crate::VectorSinkConfig;
 use crate::client::Failure;
 
 /// TLS to the peer, whose certificate is always checked. The files are PEM, and read again for each new connection.
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 impl Peer {
     /// # Errors
     /// `path.of.setting: what to change`.
-    pub(crate) fn of(config: &VectorConfig) -> Result<Self, String> {
+    pub(crate) fn of(config: &VectorSinkConfig) -> Result<Self, String> {
         const EXAMPLE: &str =
             "address: give a host and a port, such as \"vector.example.com:6000\"";
         let (is_https, rest) = match config.address.split_once("://") {
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     fn peer(address: &str, enabled: Option<bool>) -> Result<(String, u16, bool), String> {
-        let mut config = VectorConfig::to(address);
+        let mut config = VectorSinkConfig::to(address);
         config.tls.enabled = enabled;
         let peer = Peer::of(&config)?;
         Ok((

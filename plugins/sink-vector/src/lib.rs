@@ -17,7 +17,9 @@ mod log;
 mod client;
 mod connect;
 
-pub use config::{BatchConfig, HealthcheckConfig, KeepaliveConfig, RequestConfig, VectorConfig};
+pub use config::{
+    BatchConfig, HealthcheckConfig, KeepaliveConfig, RequestConfig, VectorSinkConfig,
+};
 pub use connect::Tls;
 pub use landfall_vector_proto::Compression;
 pub use log::to_log;

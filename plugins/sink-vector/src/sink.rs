@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{Client, Failure};
-use crate::{BatchConfig, RequestConfig, VectorConfig, to_log};
+use crate::{BatchConfig, RequestConfig, VectorSinkConfig, to_log};
 
 /// The sink: events wait in a queue until they are a batch, and batches are sent a few at a time.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct Queue {
 }
 
 impl VectorSink {
-    pub(crate) fn new(config: &VectorConfig, context: SinkContext) -> Result<Self, BuildError> {
+    pub(crate) fn new(config: &VectorSinkConfig, context: SinkContext) -> Result<Self, BuildError> {
         Ok(Self {
             limits: config.batch.clone(),
             concurrency: config.request.concurrency,

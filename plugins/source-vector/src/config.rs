@@ -15,7 +15,7 @@ use crate::VectorSource;
 /// Takes events from the `vector` sink of a Vector. Nothing proves that they are Appcues' own.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct VectorConfig {
+pub struct VectorSourceConfig {
     /// Where to listen. Other addresses than loopback need client certificates (`tls.verify_certificate`) or
     /// `allow_networks`.
     pub address: SocketAddr,
@@ -37,7 +37,7 @@ pub struct VectorConfig {
     pub limits: Limits,
 }
 
-impl Default for VectorConfig {
+impl Default for VectorSourceConfig {
     fn default() -> Self {
         Self {
             address: (Ipv4Addr::LOCALHOST, 6000).into(),
@@ -119,7 +119,7 @@ impl Limits {
     }
 }
 
-impl VectorConfig {
+impl VectorSourceConfig {
     /// The TLS handshake, if TLS is spoken.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl VectorConfig {
     }
 }
 
-impl Component for VectorConfig {
+impl Component for VectorSourceConfig {
     fn resources(&self) -> Vec<Resource> {
         vec![Resource::Port(self.address)]
     }
@@ -163,7 +163,7 @@ impl Component for VectorConfig {
 }
 
 #[async_trait]
-impl SourceConfig for VectorConfig {
+impl SourceConfig for VectorSourceConfig {
     async fn build(&self, context: SourceContext) -> Result<Box<dyn Source>, BuildError> {
         Ok(Box::new(VectorSource::listen(self, &context)?))
     }

@@ -19,5 +19,5 @@ mod read;
 mod body;
 
 pub use body::BodyRule;
-pub use config::{Limits, VectorConfig};
+pub use config::{Limits, VectorSourceConfig};
 pub use server::VectorSource;

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::VectorConfig;
+use crate::VectorSourceConfig;
 use crate::service::Service;
 
 /// How long requests may wait for their acknowledgement once the service stops.
@@ -41,7 +41,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct VectorSource {
     labels: Labels,
     activity: Activity,
-    config: VectorConfig,
+    config: VectorSourceConfig,
     tls: Option<Handshake>,
     listener: std::net::TcpListener,
 }
@@ -51,7 +51,10 @@ impl VectorSource {
     ///
     /// # Errors
     /// [`BuildError`] when the address cannot be listened on, or a file of the configuration cannot be used.
-    pub fn listen(config: &VectorConfig, context: &SourceContext) -> Result<Self, BuildError> {
+    pub fn listen(
+        config: &VectorSourceConfig,
+        context: &SourceContext,
+    ) -> Result<Self, BuildError> {
         Ok(Self {
             tls: config.handshake(context.labels())?,
             labels: context.labels(),

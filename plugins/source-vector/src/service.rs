@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::BodyRule;
-use crate::config::{Limits, VectorConfig};
+use crate::config::{Limits, VectorSourceConfig};
 use crate::read::{Read, Reader};
 
 /// The body of an answer: a frame and its trailers, or nothing.
@@ -82,7 +82,7 @@ impl Service {
     pub(crate) fn new(
         labels: &Labels,
         activity: Activity,
-        config: &VectorConfig,
+        config: &VectorSourceConfig,
         out: DeliverySender,
     ) -> Self {
         let limits = config.limits.clone();
