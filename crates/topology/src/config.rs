@@ -1,5 +1,6 @@
 mod component;
 mod file;
+mod json;
 mod place;
 mod problem;
 mod read;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Fingerprint;
+use super::json;
 use super::place::{Place, line_at};
 use super::problem::{ConfigError, Problem};
 
@@ -42,14 +43,24 @@ impl Format {
             }),
             Self::Yaml => serde_saphyr::from_str(text).map_err(|error| {
                 let line = error.location().map_or(1, |location| location.line());
-                (line as usize, "not YAML".to_owned())
+                (line as usize, of_yaml(&error))
             }),
-            Self::Json => serde_json::from_str(text).map_err(|error| {
-                let message = error.to_string();
-                let (what, _) = message.rsplit_once(" at line ").unwrap_or((&message, ""));
-                (error.line(), format!("not JSON: {what}"))
-            }),
+            Self::Json => json::parse(text),
         }
+    }
+}
+
+/// What is wrong with YAML, as far as nothing of the file is quoted.
+fn of_yaml(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        // The scanner's, which names what it looked for.
+        serde_saphyr::Error::ExternalMessage { msg, .. } => format!("not YAML: {msg}"),
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            Problem::new(key, "stands twice; take one of the two away").to_string()
+        }
+        serde_saphyr::Error::UnknownAnchor { .. } => "not YAML: an alias of no anchor".to_owned(),
+        serde_saphyr::Error::MultipleDocuments { .. } => "must be a single document".to_owned(),
+        _ => "must hold strings as names, and no tags".to_owned(),
     }
 }
 
@@ -290,6 +301,64 @@ pub fn fingerprint_of_files(paths: &[PathBuf]) -> Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_parsed_is_told_with_its_line_and_reason_but_not_quoted() {
+        let told = |format: Format, text: &str| {
+            let (line, problem) = format.parse(text).unwrap_err();
+            format!("{line}: {problem}")
+        };
+        for (format, text, expected) in [
+            (
+                Format::Toml,
+                "a = 1\na = 'hunter2'",
+                "2: not TOML: duplicate key",
+            ),
+            (
+                Format::Yaml,
+                "a: 1\na: hunter2",
+                "2: a: stands twice; take one of the two away",
+            ),
+            (
+                Format::Json,
+                "{\"a\": [{\"b\": 1,\n\"b\": \"hunter2\"}]}",
+                "2: a[0].b: stands twice; take one of the two away",
+            ),
+            (
+                Format::Json,
+                "{\"a\":\n hunter2}",
+                "2: not JSON: expected value",
+            ),
+            (Format::Json, "{}\n{}", "2: not JSON: trailing characters"),
+            (
+                Format::Yaml,
+                "a:\n  b: \"hunter2",
+                "2: not YAML: unclosed quote",
+            ),
+            (
+                Format::Yaml,
+                "a: b: hunter2",
+                "1: not YAML: mapping values are not allowed in this context",
+            ),
+            (
+                Format::Yaml,
+                "a: *hunter2",
+                "1: not YAML: an alias of no anchor",
+            ),
+            (
+                Format::Yaml,
+                "a: 1\n---\nb: 1",
+                "3: must be a single document",
+            ),
+            (
+                Format::Yaml,
+                "a: !!int hunter2",
+                "1: must hold strings as names, and no tags",
+            ),
+        ] {
+            assert_eq!(told(format, text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_fingerprint_tells_whether_any_file_of_a_directory_changed() {

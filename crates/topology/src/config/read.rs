@@ -80,19 +80,19 @@ pub(crate) fn read<C: DeserializeOwned>(mut value: Value, also: &[&str]) -> Read
 }
 
 #[derive(PartialEq)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     Index(usize),
 }
 
-fn path_of(place: &[Step]) -> String {
+pub(super) fn path_of(place: &[Step]) -> String {
     place.iter().fold(String::new(), |path, step| match step {
         Step::Key(key) => joined(&path, key),
         Step::Index(index) => format!("{path}[{index}]"),
     })
 }
 
-fn steps(path: &Path) -> Vec<Step> {
+pub(super) fn steps(path: &Path) -> Vec<Step> {
     path.iter()
         .filter_map(|segment| match segment {
             Segment::Map { key } => Some(Step::Key(key.clone())),
