@@ -4,6 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal as _};
 
 use landfall_topology::Metrics;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -28,8 +29,8 @@ impl Telemetry {
     pub(crate) fn start_log(&self, default: &str) {
         let wanted = env::var("LANDFALL_LOG").unwrap_or_default();
         let filter = if wanted.is_empty() { default } else { &wanted };
-        let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
-            eprintln!("LANDFALL_LOG: {error}; logging {default} instead");
+        let filter = parse(filter).unwrap_or_else(|problem| {
+            eprintln!("LANDFALL_LOG: {problem}; logging {default} instead");
             EnvFilter::new(default)
         });
         let log = fmt::layer().with_writer(io::stderr);
@@ -55,5 +56,46 @@ impl Telemetry {
         }
         drop(metrics);
         service.await
+    }
+}
+
+/// Of what to log.
+///
+/// # Errors
+/// What to write instead. A word alone must be a level: as the name of a part of the program, which it could be too, it would
+/// silence all others.
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    let words = filter.split(',').map(str::trim);
+    let mut alone = words.clone().filter(|word| !word.contains(['=', '[']));
+    if let Some(word) = alone.find(|word| word.parse::<LevelFilter>().is_err()) {
+        return Err(format!(
+            "{word:?} is no level; write off, error, warn, info, debug or trace, or {word}=debug for a part"
+        ));
+    }
+    let filter: Vec<_> = words.collect();
+    EnvFilter::try_new(filter.join(",")).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_with_the_levels_that_there_are() {
+        for filter in ["verbose", "info, landfall", "landfall=debug,warning"] {
+            let problem = parse(filter).unwrap_err();
+            assert!(problem.contains("error, warn, info"), "{problem}");
+        }
+        assert!(parse("landfall=verbose").is_err());
+        for filter in [
+            "INFO",
+            " warn, landfall_journal=debug ",
+            "off",
+            "3",
+            "info,landfall[request]=trace",
+        ] {
+            let parsed = parse(filter);
+            assert!(parsed.is_ok(), "{filter}: {parsed:?}");
+        }
     }
 }
