@@ -287,6 +287,17 @@ fn a_second_process_on_the_same_port_is_told_which() {
     assert_refused(&ended, &[&instance.source().to_string(), place]);
 }
 
+#[test]
+fn who_wants_to_listen_on_an_address_of_another_machine_is_told_what_to_do() {
+    for setting in ["{api}", "{source}"] {
+        let config = CONFIG.replace(setting, "203.0.113.1:8080");
+        for command in ["run", "validate"] {
+            let ended = with_config(&with_secret(), command, "landfall.toml", &config);
+            assert_refused(&ended, &["203.0.113.1:8080", "that this machine has"]);
+        }
+    }
+}
+
 /// That `ended` was refused for these mistakes and no others, each on a line of its own.
 #[track_caller]
 fn assert_mistakes(ended: &Ended, expected: &[String]) {

@@ -54,7 +54,7 @@ pub use error::{BuildError, SinkError, SourceError};
 pub use event::{Event, Position, Timestamp};
 pub use health::Health;
 pub use kill_point::kill_point;
-pub use listeners::Listeners;
+pub use listeners::{Listeners, listen_advice};
 pub use log::Seldom;
 #[doc(hidden)]
 pub use log::logged_labels;

@@ -32,3 +32,16 @@ impl Listeners {
         listeners.retain(|address, _| used(*address));
     }
 }
+
+/// What to do about an address on which nothing can listen for this `error` of the system.
+pub fn listen_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "give the service CAP_NET_BIND_SERVICE, or choose a port above 1023"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "choose an address that this machine has, or 0.0.0.0 for all of them"
+        }
+        _ => "end what else listens there, or choose another",
+    }
+}

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use landfall_core::{BuildError, Labels, Listeners, SourceError, log};
+use landfall_core::{BuildError, Labels, Listeners, SourceError, listen_advice, log};
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -32,7 +32,8 @@ pub fn bind(
         Ok(listener)
     });
     listener.map_err(|error| {
-        let problem = format!("cannot listen on {address}: {error}; is another process using it?");
+        let advice = listen_advice(&error);
+        let problem = format!("cannot listen on {address}: {error}; {advice}");
         BuildError::new(problem).with_source(error)
     })
 }

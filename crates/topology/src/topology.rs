@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
-use landfall_core::{Listeners, Resource, Shutdown};
+use landfall_core::{Listeners, Resource, Shutdown, listen_advice};
 use metrics::counter;
 use tokio::time::timeout;
 
@@ -223,7 +223,8 @@ fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
         Ok(listener)
     });
     listener.map_err(|error| {
-        format!("cannot listen on {address}: {error}; is another process using it?")
+        let advice = listen_advice(&error);
+        format!("cannot listen on {address}: {error}; {advice}")
     })
 }
 

@@ -1,10 +1,10 @@
 //! What is outside of the process: ports, stores, the clock.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use landfall_core::Resource;
+use landfall_core::{Resource, listen_advice};
 use landfall_sink_parquet::ParquetConfig;
 use landfall_topology::Config;
 use reqwest::Client;
@@ -57,14 +57,7 @@ pub(super) async fn ports(config: &Config) -> anyhow::Result<(Vec<Finding>, bool
     let Some(ready) = answer.await else {
         let held = held.into_iter().map(|(holder, address, error)| {
             let what = format!("{holder} cannot listen on {address}: {error}");
-            let advice = match error.kind() {
-                ErrorKind::PermissionDenied => {
-                    "give the service CAP_NET_BIND_SERVICE, or choose a port above 1023"
-                }
-                ErrorKind::AddrNotAvailable => "choose an address that this machine has",
-                _ => "end what else listens there, or choose another",
-            };
-            Finding::trouble("ports", what, advice)
+            Finding::trouble("ports", what, listen_advice(&error))
         });
         return Ok((held.collect(), false));
     };
