@@ -164,6 +164,35 @@ fn a_page_that_leads_a_browser_here_under_another_name_sees_nothing() {
 }
 
 #[test]
+fn what_the_api_refuses_it_explains_as_the_source_does() {
+    let instance = start("");
+    for (method, target, status, code) in [
+        ("GET", "/nothing", 404, "not_found"),
+        ("POST", "/api/v1/nothing", 404, "not_found"),
+        ("GET", "/health/", 404, "not_found"),
+        ("POST", "/health", 405, "method_not_allowed"),
+        ("DELETE", "/api/v1/tap", 405, "method_not_allowed"),
+        ("GET", "/api/v1/tap?component=lake", 400, "malformed_query"),
+        ("GET", "/api/v1/event", 400, "malformed_query"),
+    ] {
+        let request = Request::new(method, target);
+        let answer = request.send(instance.api());
+        let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(
+            (answer.status, &body["error"]),
+            (status, &code.into()),
+            "{target}"
+        );
+        assert!(body["message"].is_string(), "{body}");
+        let allowed = answer.header("Allow");
+        assert_eq!(
+            allowed.is_some_and(|allow| allow.contains("GET")),
+            status == 405
+        );
+    }
+}
+
+#[test]
 fn events_are_not_shown_where_that_is_turned_off() {
     let instance = start("api.tap = false");
     let answer = get(instance.api(), "/api/v1/tap").expect("an answer");

@@ -10,12 +10,15 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -156,7 +159,42 @@ fn router(api: Api) -> Router {
             get(|State(api): State<Api>| async move { Metrics(api.readiness).render() }),
         )
         .nest("/api/v1", v1::router(api.clone()))
+        .fallback(|| async {
+            refusal(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "nothing is served here; see /, /health, /ready, /metrics and /api/v1/components",
+            )
+        })
+        // It says in `Allow` what a path can be asked by.
+        .method_not_allowed_fallback(|| async {
+            let message = "everything here is asked for with GET";
+            refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                message,
+            )
+        })
         .with_state(api)
+}
+
+/// The answer to a request that is refused.
+fn refusal(status: StatusCode, error: &str, message: &str) -> Response {
+    (status, Json(json!({ "error": error, "message": message }))).into_response()
+}
+
+/// What a query asks for; if it cannot be read, it is refused as all else is.
+struct Asked<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let query = Query::from_request_parts(parts, state).await;
+        let refused =
+            |error: QueryRejection| refusal(error.status(), "malformed_query", &error.body_text());
+        query.map(|Query(asked)| Self(asked)).map_err(refused)
+    }
 }
 
 async fn ready(State(Api { readiness, .. }): State<Api>) -> impl IntoResponse {

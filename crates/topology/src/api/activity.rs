@@ -1,15 +1,15 @@
 //! What the console shows: how the whole is, and what its components have done of late.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use landfall_core::{Fate, Minute, Past, RefusedRequests, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Api;
-use super::v1::{refusal, tap_not_allowed};
+use super::v1::tap_not_allowed;
+use super::{Api, Asked, refusal};
 
 pub(super) async fn status(State(api): State<Api>) -> impl IntoResponse {
     let reasons = api.readiness.reasons();
@@ -62,7 +62,7 @@ pub(super) struct EventQuery {
 }
 
 /// What is in one of the events of `/activity`.
-pub(super) async fn event(State(api): State<Api>, Query(query): Query<EventQuery>) -> Response {
+pub(super) async fn event(State(api): State<Api>, Asked(query): Asked<EventQuery>) -> Response {
     if !api.config.shows_events() {
         return tap_not_allowed();
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::connection::Lasting;
-use super::{Api, activity};
+use super::{Api, Asked, activity, refusal};
 use crate::taps::Tapped;
 
 /// After so long without an event a line without one is sent, so that it shows when either side is gone: nothing else tells that
@@ -76,10 +76,6 @@ fn is_local_host(headers: &HeaderMap) -> bool {
     matches!(name, "localhost" | "[::1]") || is_loopback(name)
 }
 
-pub(super) fn refusal(status: StatusCode, error: &str, message: &str) -> Response {
-    (status, Json(json!({ "error": error, "message": message }))).into_response()
-}
-
 pub(super) fn tap_not_allowed() -> Response {
     refusal(
         StatusCode::FORBIDDEN,
@@ -101,7 +97,7 @@ struct TapQuery {
     components: String,
 }
 
-async fn tap(State(api): State<Api>, Query(query): Query<TapQuery>, request: Request) -> Response {
+async fn tap(State(api): State<Api>, Asked(query): Asked<TapQuery>, request: Request) -> Response {
     if !api.config.shows_events() {
         return tap_not_allowed();
     }
