@@ -32,17 +32,9 @@ pub(crate) fn kill_at_random_moments(
 /// Lets the process kill itself at each of `points`, in one life after the other.
 pub(crate) fn kill_at_steps(mut landfall: Landfall, config: &Path, points: &[&str]) -> Landfall {
     for point in points {
-        let mut instance = landfall.env("LANDFALL_KILL_AT", point).spawn(config);
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while instance.is_running() {
-            assert!(
-                Instant::now() < deadline,
-                "the process never came to {point}"
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
         let ended;
-        (ended, landfall) = instance.stop(Signal::KILL);
+        let instance = landfall.env("LANDFALL_KILL_AT", point).spawn(config);
+        (ended, landfall) = instance.end();
         assert_eq!(ended.code, None, "{point} was not what ended it\n{ended}");
     }
     landfall.env("LANDFALL_KILL_AT", "")

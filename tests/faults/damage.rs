@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use landfall_testkit::{Ended, Instance, Landfall, Outage, files_below};
 use serde_json::Value;
@@ -90,16 +88,11 @@ fn garbage_behind_the_last_record_is_set_aside_and_everything_lands() {
 fn what_is_accepted_after_the_journal_lost_landed_records_lands_too() {
     let (landfall, config) = prepare("batch = { max_events = 30, timeout_secs = 300 }");
     let mut landed = ids("event", EVENTS);
-    let mut instance = landfall.env("LANDFALL_KILL_AT", "landed").start(&config);
+    let instance = landfall.env("LANDFALL_KILL_AT", "landed").start(&config);
     accept_all(&instance, &landed[..EVENTS - 1]);
     // Its answer may be lost with the process, which dies before the journal's cursor has moved.
     drop(signed(event(&landed[EVENTS - 1]).as_bytes()).try_send(instance.source()));
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while instance.is_running() {
-        assert!(Instant::now() < deadline, "{}", instance.stderr());
-        thread::sleep(Duration::from_millis(5));
-    }
-    let landfall = instance.kill().env("LANDFALL_KILL_AT", "");
+    let landfall = instance.end().1.env("LANDFALL_KILL_AT", "");
     let segments = files_below(&journal_of(landfall.dir()), ".seg");
     let bytes = fs::read(&segments[0]).unwrap();
     fs::write(&segments[0], &bytes[..bytes.len() / 2]).unwrap();

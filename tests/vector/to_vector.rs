@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -51,16 +51,7 @@ impl Peer {
         let (address, record) = (self.address.to_string(), self.record.display().to_string());
         let common = ["--address", &address, "--record", &record];
         let mut process = start_python("vector_server.py", common.iter().chain(args));
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !process.stdout().contains("ready") {
-            let is_running = process.status().is_none();
-            assert!(
-                is_running && Instant::now() < deadline,
-                "{}",
-                process.stderr()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        process.wait_until("it is ready", |process| process.stdout().contains("ready"));
         self.process = Some(process);
     }
 

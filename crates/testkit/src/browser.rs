@@ -1,17 +1,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::process::POLL_INTERVAL;
+use crate::process::{LIMIT, POLL_INTERVAL};
 use crate::services::{self, Chromium};
 use crate::{Process, Request};
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Chromium without a window, with one page open. Spoken to by `WebDriver` (<https://www.w3.org/TR/webdriver2>).
 #[derive(Debug)]
@@ -31,18 +29,15 @@ impl Browser {
         let services = services::directory().expect("the folder of the tests' services");
         let chromium = Chromium::find(&services).unwrap_or_else(|missing| panic!("{missing}"));
         let mut command = Command::new(&chromium.driver);
-        let driver = Process::spawn(command.arg("--port=0").envs(chromium.environment()));
-        let deadline = Instant::now() + LIMIT;
-        let port = loop {
+        let mut driver = Process::spawn(command.arg("--port=0").envs(chromium.environment()));
+        let mut port = None;
+        driver.wait_until("the browser's driver says its port", |driver| {
             let said = driver.stdout();
-            let port = said.split_once("successfully on port ");
-            let port = port.and_then(|(_, rest)| rest.split_once('.')?.0.parse().ok());
-            if let Some(port) = port {
-                break port;
-            }
-            assert!(Instant::now() < deadline, "no driver: {said}");
-            thread::sleep(POLL_INTERVAL);
-        };
+            let said = said.split_once("successfully on port ");
+            port = said.and_then(|(_, rest)| rest.split_once('.')?.0.parse().ok());
+            port.is_some()
+        });
+        let port = port.expect("it has said its port");
         let mut browser = Self {
             driver,
             address: (Ipv4Addr::LOCALHOST, port).into(),

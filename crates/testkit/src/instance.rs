@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::POLL_INTERVAL;
+use crate::process::{LIMIT, POLL_INTERVAL};
 use crate::{Ended, Process, free_address, get};
-
-/// Far more than any start, stop or command needs on a slow machine that does other things too.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// The landfall binary with a folder, two free ports and an environment of its own, before it is started.
 #[derive(Debug)]
@@ -98,21 +95,9 @@ impl Landfall {
     #[track_caller]
     pub fn start(self, config: &Path) -> Instance {
         let mut instance = self.spawn(config);
-        let deadline = Instant::now() + LIMIT;
-        while !get(instance.api(), "/health").is_ok_and(|health| health.status == 200) {
-            if !instance.is_running() {
-                panic!(
-                    "landfall ended at its start\n{}",
-                    instance.process.wait(LIMIT)
-                );
-            }
-            assert!(
-                Instant::now() < deadline,
-                "landfall is not healthy after {LIMIT:?}\n{}",
-                instance.stderr()
-            );
-            thread::sleep(POLL_INTERVAL);
-        }
+        instance.wait_until("it is healthy", |instance| {
+            get(instance.api(), "/health").is_ok_and(|health| health.status == 200)
+        });
         instance
     }
 
@@ -255,12 +240,17 @@ impl Instance {
     /// # Panics
     /// If it is still running after a minute.
     #[track_caller]
-    pub fn stop(self, signal: Signal) -> (Ended, Landfall) {
-        let Self {
-            mut process,
-            landfall,
-        } = self;
-        process.signal(signal);
-        (process.wait(LIMIT), landfall)
+    pub fn stop(mut self, signal: Signal) -> (Ended, Landfall) {
+        self.signal(signal);
+        self.end()
+    }
+
+    /// Waits until the process has ended by itself.
+    ///
+    /// # Panics
+    /// If it is still running after a minute.
+    #[track_caller]
+    pub fn end(self) -> (Ended, Landfall) {
+        (self.process.wait(LIMIT), self.landfall)
     }
 }

@@ -1,16 +1,11 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::object_store::installed;
-use crate::process::POLL_INTERVAL;
 use crate::{ObjectStore, Process, free_address};
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// An S3-compatible store that takes no notice of conditions on a put, as some do: rclone before a directory. It has the
 /// bucket and the keys of [`ObjectStore`]. Killed when dropped.
@@ -40,15 +35,7 @@ impl LenientStore {
             .args(["--addr", &address.to_string()])
             .arg(dir.path());
         let mut process = Process::spawn(&mut command);
-        let deadline = Instant::now() + LIMIT;
-        while TcpStream::connect(address).is_err() {
-            assert!(
-                process.status().is_none() && Instant::now() < deadline,
-                "rclone does not listen\n{}",
-                process.stderr()
-            );
-            thread::sleep(POLL_INTERVAL);
-        }
+        process.wait_until("rclone listens", |_| TcpStream::connect(address).is_ok());
         Self {
             _process: process,
             dir,

@@ -3,18 +3,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::POLL_INTERVAL;
+use crate::process::LIMIT;
 use crate::services::{self, Venv};
 use crate::{Identity, Process};
-
-/// Far more than a start or a stop needs on a slow machine that does other things too.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// SeaweedFS serves gRPC on each of its ports plus this.
 const GRPC: u16 = 10_000;
@@ -171,19 +166,10 @@ impl ObjectStore {
             .insert(Process::spawn(&mut command(&self.dir, self.first_port)));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.first_port + 1));
         let bucket = format!("/{}?list-type=2", Self::BUCKET);
-        let deadline = Instant::now() + LIMIT;
-        while !["/healthz", &bucket]
-            .iter()
-            .all(|target| get(address, target).is_ok())
-        {
-            assert!(
-                process.status().is_none() && Instant::now() < deadline,
-                "the object store does not answer\n--- stdout\n{}\n--- stderr\n{}",
-                process.stdout(),
-                process.stderr()
-            );
-            thread::sleep(POLL_INTERVAL);
-        }
+        process.wait_until("the object store answers", |_| {
+            let mut targets = ["/healthz", &bucket].into_iter();
+            targets.all(|target| get(address, target).is_ok())
+        });
     }
 
     /// Whether it has not ended by itself.

@@ -10,6 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How long to wait between two looks at a condition.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Far more than any start, stop or command needs on a slow machine that does other things too.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
 /// A child process whose output is collected while it runs. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -63,6 +66,24 @@ impl Process {
             assert!(
                 Instant::now() < deadline,
                 "still running after {limit:?}\n--- stdout\n{}\n--- stderr\n{}",
+                self.stdout(),
+                self.stderr(),
+            );
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Waits until `condition` holds.
+    ///
+    /// # Panics
+    /// With `what` and all that the process said, if it ends before that, or a minute passes.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !condition(self) {
+            assert!(
+                Instant::now() < deadline && self.status().is_none(),
+                "waited in vain until {what}\n--- stdout\n{}\n--- stderr\n{}",
                 self.stdout(),
                 self.stderr(),
             );

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use landfall_testkit::{Process, Request, Response, Signal, files_below, free_address, get};
 
@@ -19,24 +19,16 @@ struct Server {
 impl Server {
     fn start(directory: &Path) -> Self {
         let address = free_address();
-        let process = Process::spawn(
+        let mut process = Process::spawn(
             Command::new(env!("CARGO_BIN_EXE_mount-in-axum"))
                 .arg(address.to_string())
                 .arg(directory)
                 .env("APPCUES_WEBHOOK_SECRET", SECRET),
         );
-        let mut server = Self { process, address };
-        let deadline = Instant::now() + LIMIT;
-        while !get(address, "/health").is_ok_and(|health| health.status == 200) {
-            let is_running = server.process.status().is_none();
-            assert!(
-                is_running && Instant::now() < deadline,
-                "{}",
-                server.process.stderr()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
+        process.wait_until("it is healthy", |_| {
+            get(address, "/health").is_ok_and(|health| health.status == 200)
+        });
+        Self { process, address }
     }
 
     fn post(&self, secret: &str) -> Response {
