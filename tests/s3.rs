@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use landfall_testkit::{
-    Ended, Instance, Landfall, Object, ObjectStore, Request, Response, Signal, get,
+    Ended, Instance, Landfall, Object, ObjectStore, Request, Response, SIGNED, Signal, get,
 };
 use serde_json::Value;
 
@@ -51,23 +51,6 @@ use crate::load::SECRET;
 
 /// The exit code of a configuration that cannot work, from BSD's sysexits.h.
 const CONFIGURATION: Option<i32> = Some(78);
-
-/// What every test begins with; the sink's own settings follow.
-const CONFIG: &str = r#"
-data_dir = "{dir}/data"
-api.address = "{api}"
-
-[sources.appcues]
-type = "appcues"
-address = "{source}"
-signature.secrets = ["${APPCUES_WEBHOOK_SECRET}"]
-
-[sinks.lake]
-type = "parquet"
-inputs = ["appcues"]
-uri = "s3://{bucket}/{prefix}"
-batch.timeout_secs = 1
-"#;
 
 const STORAGE: &str = r#"
 [sinks.lake.storage]
@@ -78,14 +61,20 @@ access_key_id = "{access_key}"
 secret_access_key = "{secret_key}"
 "#;
 
-/// A configuration that lands below `prefix` with the store's own keys; `settings` are the sink's.
+/// A configuration that lands below `prefix`, in the store that the environment names; `settings` are the sink's.
+fn config_of_environment(prefix: &str, settings: &str) -> String {
+    let settings = format!("batch.timeout_secs = 1\n{settings}");
+    let uri = format!("s3://{}/{prefix}", ObjectStore::BUCKET);
+    landfall_testkit::config(SIGNED, &settings).replace("{dir}/lake", &uri)
+}
+
+/// The same, in the store at `endpoint` with its own keys.
 fn config(endpoint: &str, prefix: &str, settings: &str) -> String {
-    format!("{CONFIG}{settings}\n{STORAGE}")
-        .replace("{bucket}", ObjectStore::BUCKET)
-        .replace("{prefix}", prefix)
+    let storage = STORAGE
         .replace("{endpoint}", endpoint)
         .replace("{access_key}", ObjectStore::ACCESS_KEY)
-        .replace("{secret_key}", ObjectStore::SECRET_KEY)
+        .replace("{secret_key}", ObjectStore::SECRET_KEY);
+    config_of_environment(prefix, settings) + &storage
 }
 
 fn landfall() -> Landfall {

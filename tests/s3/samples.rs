@@ -4,7 +4,9 @@ use std::fs;
 
 use landfall_testkit::{Landfall, ObjectStore, files_below, python, workspace_root};
 
-use crate::{CONFIG, Lake, config, landfall, post, start, stop_in_order, wait_until_landed};
+use crate::{
+    Lake, config, config_of_environment, landfall, post, start, stop_in_order, wait_until_landed,
+};
 
 #[test]
 fn the_documented_events_land_with_keys_from_the_configuration() {
@@ -24,9 +26,7 @@ fn the_documented_events_land_with_keys_from_the_environment() {
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ENDPOINT_URL", &store.endpoint())
         .env("AWS_ALLOW_HTTP", "true");
-    let config = CONFIG
-        .replace("{bucket}", ObjectStore::BUCKET)
-        .replace("{prefix}", prefix);
+    let config = config_of_environment(prefix, "");
     land_samples(&store, landfall, &config, prefix);
 }
 
