@@ -137,8 +137,9 @@ impl Topology {
             taps: Taps::default(),
         };
         let mut running = Running::new(self.config, self.built, self.listeners, &api);
-        let api = tokio::spawn(serve_api(self.api, api));
+        // First, so that nobody is told otherwise whom the api answers.
         readiness.set_running(true);
+        let api = tokio::spawn(serve_api(self.api, api));
 
         // Before they count, or nobody who asks whether they grow would see the first time.
         let reloaded = counter!("config_reloaded_total");
