@@ -142,8 +142,10 @@ impl Source for AppcuesSource {
 
         loop {
             let (stream, peer, slot) = tokio::select! {
-                accepted = acceptor.accept(endpoint.refusals()) => accepted,
+                // Whoever comes after that is for a successor, if there is one.
+                biased;
                 () = shutdown.wait() => break,
+                accepted = acceptor.accept(endpoint.refusals()) => accepted,
             };
             while tasks.try_join_next().is_some() {}
             let (http, endpoint) = (Arc::clone(&http), endpoint.clone());

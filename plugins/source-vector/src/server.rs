@@ -89,8 +89,10 @@ impl Source for VectorSource {
         let mut tasks = JoinSet::new();
         loop {
             let (stream, peer, slot) = tokio::select! {
-                accepted = acceptor.accept(service.refusals()) => accepted,
+                // Whoever comes after that is for a successor, if there is one.
+                biased;
                 () = shutdown.wait() => break,
+                accepted = acceptor.accept(service.refusals()) => accepted,
             };
             while tasks.try_join_next().is_some() {}
             let client = peer.ip().to_canonical();
