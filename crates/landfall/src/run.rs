@@ -11,7 +11,7 @@ use landfall_topology::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::block_in_place;
-use tokio::time::{Interval, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::telemetry::Telemetry;
 
@@ -107,9 +107,12 @@ impl<'a> Changes<'a> {
         let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let files = watch.then(|| {
             let read = fingerprint_of_files(paths);
+            let mut ticks = interval(WATCH_INTERVAL);
+            // Two looks one right after the other would take half a file for one that holds still.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             Files {
                 paths,
-                ticks: interval(WATCH_INTERVAL),
+                ticks,
                 read,
                 seen: read,
             }
