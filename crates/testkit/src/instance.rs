@@ -141,7 +141,7 @@ impl Instance {
         &self.landfall
     }
 
-    /// What it wrote to standard error so far.
+    /// The lines that it wrote to standard error so far.
     pub fn stderr(&self) -> String {
         self.process.stderr()
     }

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -110,12 +110,12 @@ impl Process {
         self.child.id()
     }
 
-    /// What it wrote to standard output so far.
+    /// The lines that it wrote to standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.so_far()
     }
 
-    /// What it wrote to standard error so far.
+    /// The lines that it wrote to standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.so_far()
     }
@@ -159,15 +159,17 @@ struct Captured {
 }
 
 impl Captured {
-    fn from(mut stream: impl Read + Send + 'static) -> Self {
+    fn from(stream: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&bytes);
         let reader = thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(read @ 1..) = stream.read(&mut chunk) {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            // Whole lines, since who looks in between may want to read what is in one.
+            while let Ok(1..) = stream.read_until(b'\n', &mut line) {
                 into.lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .extend_from_slice(&chunk[..read]);
+                    .append(&mut line);
             }
         });
         Self {
