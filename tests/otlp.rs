@@ -180,6 +180,7 @@ fn a_collector_that_never_answers_keeps_no_event_waiting_and_is_logged_now_and_t
         ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
     ];
+    let began = Instant::now();
     let mut instance = start(&endpoint, &variables);
     land(&mut instance);
     let said = "the collector does not take";
@@ -190,8 +191,9 @@ fn a_collector_that_never_answers_keeps_no_event_waiting_and_is_logged_now_and_t
     let ended = instance.terminate();
     assert_eq!(ended.code, Some(0), "{ended}");
     // The metrics alone have failed every 150 ms.
-    let lines = ended.stderr.matches(said).count();
-    assert!(lines <= 4, "{ended}");
+    let lines = ended.stderr.matches(said).count() as u64;
+    let most_of_a_kind = 1 + began.elapsed().as_secs() / 10;
+    assert!(lines <= 2 * most_of_a_kind, "{ended}");
     assert!(!ended.stderr.contains(API_KEY), "{ended}");
 }
 

@@ -199,13 +199,10 @@ fn a_handshake_does_not_hold_up_the_end() {
     // Accepted after the silent one, so that one is being served too.
     let client = TlsClient::new(&authority, None, &[]);
     assert_eq!(send(&instance, &client).unwrap(), "200");
-    let stopped = Instant::now();
-    assert_eq!(instance.terminate().code, Some(0));
-    assert!(
-        stopped.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        stopped.elapsed()
-    );
+    let ended = instance.terminate();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let held_up = "some connections did not finish in time";
+    assert!(!ended.stderr.contains(held_up), "{ended}");
 }
 
 #[test]

@@ -94,6 +94,7 @@ fn whatever_the_store_answers_events_are_kept_and_land_once_when_it_is_mended() 
 fn a_store_that_asks_for_fewer_requests_gets_few_however_many_files_wait() {
     const FILES: usize = 40;
     const LOOKED_FOR: Duration = Duration::from_secs(5);
+    const MOST_A_SECOND: f64 = 5.0;
     let store = ObjectStore::shared();
     let proxy = FaultProxy::of(store.address());
     let prefix = "answers/slow";
@@ -115,8 +116,9 @@ fn a_store_that_asks_for_fewer_requests_gets_few_however_many_files_wait() {
     let (before, began) = (proxy.met(), Instant::now());
     instance.wait_until("some time has passed", |_| began.elapsed() > LOOKED_FOR);
     let requests = proxy.met() - before;
-    println!("{requests} requests within {:?}", began.elapsed());
-    assert!((1..=25).contains(&requests), "{requests} requests");
+    let most = began.elapsed().as_secs_f64() * MOST_A_SECOND;
+    println!("{requests} requests, and {most} would be too many");
+    assert!(requests > 0 && (requests as f64) < most);
 
     proxy.set(Fault::None);
     let mut lake = Lake::new(prefix);

@@ -1,7 +1,5 @@
 //! Bodies that are larger than they may be, one by one or together.
 
-use std::time::{Duration, Instant};
-
 use landfall_testkit::{Connection, Request};
 
 use crate::{PATH, SECRET, accept, assert_refused, plausible_head, start};
@@ -41,11 +39,9 @@ fn a_large_body_without_a_valid_signature_is_refused_before_it_is_read() {
     ];
     for (head, (status, code)) in heads {
         let mut connection = Connection::open(instance.source());
-        let started = Instant::now();
         connection.send(&head.to_bytes()).unwrap();
         // Nothing of the body has been sent.
         assert_refused(&connection.answer(), status, code);
-        assert!(started.elapsed() < Duration::from_secs(1));
         // Most of it finds nobody who reads it.
         let chunk = vec![b'x'; MIB];
         let sent = (0..90).take_while(|_| connection.send(&chunk).is_ok());

@@ -1,11 +1,14 @@
 //! What the operator learns of refusals.
 
+use std::time::Instant;
+
 use landfall_testkit::Request;
 
 use crate::{PATH, SECRET, assert_refused, event, refused, start};
 
 #[test]
 fn refusals_are_counted_by_their_code_and_told_once_in_a_while_with_what_to_mend() {
+    let began = Instant::now();
     let instance = start("");
     let body = event("forged");
     for _ in 0..50 {
@@ -24,12 +27,12 @@ fn refusals_are_counted_by_their_code_and_told_once_in_a_while_with_what_to_mend
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let mismatch = told("signature_mismatch");
-    // Another only if the test takes very long.
-    assert!((1..=3).contains(&mismatch.len()), "{log}");
+    let most = 1 + began.elapsed().as_secs() as usize / 10;
+    assert!((1..=most).contains(&mismatch.len()), "{log}");
     for part in ["WARN", "127.0.0.1:", "secret key"] {
         assert!(mismatch[0].contains(part), "{part}: {}", mismatch[0]);
     }
-    assert!((1..=3).contains(&told("not_found").len()), "{log}");
+    assert!((1..=most).contains(&told("not_found").len()), "{log}");
     assert!(
         !log.contains(SECRET) && !log.contains("another secret"),
         "{log}"
