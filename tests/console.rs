@@ -183,12 +183,9 @@ fn it_fits_a_phone_and_follows_light_and_dark() {
         browser.prefer(scheme);
         for width in [320_u64, 390, 1280] {
             browser.resize(width, 800);
-            let measured = "return [innerWidth, document.documentElement.scrollWidth]";
-            let measured = browser.run(measured);
-            assert!(
-                measured[0] == width && measured[1].as_u64() <= Some(width),
-                "{measured}"
-            );
+            browser.wait_until(&format!("innerWidth == {width}"));
+            let needed = browser.run("return document.documentElement.scrollWidth");
+            assert!(needed.as_u64() <= Some(width), "{needed} for {width}");
         }
         grounds.push(browser.run("return getComputedStyle(document.body).backgroundColor"));
     }

@@ -110,7 +110,7 @@ fn a_full_buffer_that_rejects_refuses_the_event_and_the_other_sink_goes_on_landi
 
 #[test]
 fn a_full_buffer_that_blocks_keeps_the_sender_waiting_and_the_other_sink_goes_on_landing() {
-    let mut instance = start("limits.ack_timeout_secs = 2", "block");
+    let mut instance = start("limits.ack_timeout_secs = 5", "block");
     let (outage, mut accepted) = fill(&mut instance);
     let address = instance.source();
     // More than the way to a buffer holds, none of which may keep the next from the other sink.

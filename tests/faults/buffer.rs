@@ -2,7 +2,6 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use landfall_testkit::{Instance, Outage};
 
@@ -13,9 +12,6 @@ use crate::{
 
 const MAX_SIZE: usize = 1024 * 1024;
 const BODY: usize = 20 * 1024;
-
-/// An answer that is not there by now is not coming until something changes.
-const WAITS: Duration = Duration::from_secs(2);
 
 fn settings(when_full: &str) -> String {
     format!(
@@ -83,10 +79,10 @@ struct Blocked {
     answer: mpsc::Receiver<u16>,
 }
 
-/// Fills a buffer that blocks until a request gets no answer.
+/// Fills a buffer that blocks until a request waits for room.
 fn block() -> (Instance, Outage, Blocked) {
     let (landfall, config) = prepare(&settings("block"));
-    let instance = landfall.start(&config);
+    let mut instance = landfall.start(&config);
     let outage = Outage::of(&lake_of(instance.dir()));
     let address = instance.source();
     let mut sent = Vec::new();
@@ -100,14 +96,16 @@ fn block() -> (Instance, Outage, Blocked) {
                 let _ = answered.send(response.status);
             }
         });
-        match answer.recv_timeout(WAITS) {
-            Ok(status) => assert_eq!(status, 200),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                assert!(sent.len() * BODY > MAX_SIZE / 2, "{} are few", sent.len());
-                return (instance, outage, Blocked { sent, answer });
-            }
-            Err(error) => panic!("no answer: {error}"),
-        }
+        let mut status = None;
+        instance.wait_until("an answer, or a full buffer", |instance| {
+            status = answer.try_recv().ok();
+            status.is_some() || unready(instance).concat().contains("full")
+        });
+        let Some(status) = status else {
+            assert!(sent.len() * BODY > MAX_SIZE / 2, "{} are few", sent.len());
+            return (instance, outage, Blocked { sent, answer });
+        };
+        assert_eq!(status, 200);
         assert!(sent.len() * BODY <= MAX_SIZE, "more than it may hold");
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use landfall_testkit::{
-    Authority, Instance, Landfall, Signal, files_below, python, start_python, workspace_root,
+    Authority, Instance, Landfall, Outage, Signal, files_below, python, start_python,
+    workspace_root,
 };
 use serde_json::{Value, json};
 
@@ -237,9 +238,20 @@ fn a_full_buffer_makes_vector_wait_and_what_it_sends_again_lands_once() {
         .chunks(300)
         .map(|ids| ids.iter().map(padded).collect())
         .collect();
-    let answers = push_with(&instance, &requests, &["--retry", "--parallel", "10"]);
-    assert_codes(&answers, &["OK"; 10]);
-    assert!(instance.metric_with("component_errors_total", "error_code=\"full\"") >= 1.0);
+    let file = write(instance.landfall(), &requests);
+    let address = instance.source().to_string();
+    let args = ["--address", &address, "--requests", &file, "--retry"];
+    let outage = Outage::of(&lake_of(instance.landfall()));
+    let client = start_python(
+        "vector_client.py",
+        args.into_iter().chain(["--parallel", "10"]),
+    );
+    instance.wait_until("there is no room", |instance| {
+        instance.metric_with("component_errors_total", "error_code=\"full\"") >= 1.0
+    });
+    outage.end();
+    let ended = client.wait(LONG);
+    assert_codes(&answers(&ended.stdout), &["OK"; 10]);
     instance.wait_until("all have landed", |instance| {
         landed_ids(&instance.dir().join("lake")).len() >= ids.len()
     });
@@ -263,10 +275,11 @@ fn nothing_that_was_answered_ok_is_lost_or_doubled_when_landfall_is_killed() {
         "--parallel",
         "8",
     ];
-    let client = start_python("vector_client.py", args);
+    let mut client = start_python("vector_client.py", args);
     for round in 1..=5 {
-        instance.wait_until("more is accepted", |instance| {
+        instance.wait_until("more is accepted, or all was", |instance| {
             instance.metric("landfall_journal_events_total") > 20 * round
+                || client.status().is_some()
         });
         let landfall = if round == 3 {
             instance.stop(Signal::TERM).1
@@ -457,11 +470,11 @@ fn nobody_is_turned_away_when_the_source_is_replaced() {
         "--parallel",
         "8",
     ];
-    let client = start_python("vector_client.py", args);
+    let mut client = start_python("vector_client.py", args);
     for most in [100, 200, 300] {
         let before = instance.metric("component_received_events_total");
-        instance.wait_until("more is accepted", |instance| {
-            instance.metric("component_received_events_total") > before
+        instance.wait_until("more is accepted, or all was", |instance| {
+            instance.metric("component_received_events_total") > before || client.status().is_some()
         });
         let changed = config(&format!("limits.max_requests = {most}"), "");
         instance.landfall().write("landfall.toml", &changed);
