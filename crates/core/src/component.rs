@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -158,11 +158,64 @@ pub enum Resource {
     Location(String),
 }
 
+impl Resource {
+    /// Whether no two components can hold these two at a time.
+    pub fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            // Port 0 is a different free port each time.
+            (Self::Port(one), Self::Port(other)) => {
+                one.port() == other.port()
+                    && one.port() != 0
+                    && (one.ip() == other.ip()
+                        || covers(one.ip(), other.ip())
+                        || covers(other.ip(), one.ip()))
+            }
+            _ => self == other,
+        }
+    }
+}
+
+/// Whether who listens on `all` listens on `address` too: `[::]` is all addresses, `0.0.0.0` those of IPv4.
+fn covers(all: IpAddr, address: IpAddr) -> bool {
+    all.is_unspecified() && (all.is_ipv6() || address.is_ipv4())
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(address) => write!(f, "address {address}"),
             Self::Location(uri) => write!(f, "location {uri}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_all_excludes_each_of_them() {
+        let excludes = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| Resource::Port(text.parse().unwrap()));
+            assert_eq!(one.excludes(&other), other.excludes(&one));
+            one.excludes(&other)
+        };
+        for (one, other) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("127.0.0.1:1", "0.0.0.0:1"),
+            ("127.0.0.1:1", "[::]:1"),
+            ("[::1]:1", "[::]:1"),
+            ("0.0.0.0:1", "[::]:1"),
+        ] {
+            assert!(excludes(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("127.0.0.1:1", "127.0.0.1:2"),
+            ("127.0.0.1:1", "127.0.0.2:1"),
+            ("[::1]:1", "0.0.0.0:1"),
+        ] {
+            assert!(!excludes(one, other), "{one} {other}");
         }
     }
 }

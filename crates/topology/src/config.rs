@@ -8,7 +8,7 @@ mod warnings;
 mod wiring;
 mod wording;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -293,16 +293,12 @@ impl Config {
     }
 
     fn contended_resources(&self) -> Vec<Problem> {
-        let mut holders = HashMap::new();
+        let resources = self.resources();
         let mut problems = Vec::new();
-        for (holder, resource) in self.resources() {
-            // Port 0 is a different free port each time.
-            if matches!(&resource, Resource::Port(address) if address.port() == 0) {
-                continue;
-            }
-            let text = resource.to_string();
-            if let Some(other) = holders.insert(resource, holder.clone()) {
-                let advice = format!("{text} is already used by {other}");
+        for (number, (holder, resource)) in resources.iter().enumerate() {
+            let mut before = resources[..number].iter();
+            if let Some((other, _)) = before.find(|(_, held)| held.excludes(resource)) {
+                let advice = format!("{resource} is already used by {other}");
                 problems.push(Problem::new(holder, advice));
             }
         }

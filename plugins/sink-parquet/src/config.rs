@@ -116,7 +116,8 @@ impl std::fmt::Debug for ParquetConfig {
 impl Component for ParquetConfig {
     /// Two sinks that land in one place would land what both get twice.
     fn resources(&self) -> Vec<Resource> {
-        vec![Resource::Location(self.uri.clone())]
+        let location = store::location(&self.uri).map(Resource::Location);
+        location.into_iter().collect()
     }
 
     fn validate(&self) -> Vec<String> {

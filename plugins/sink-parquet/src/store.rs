@@ -93,6 +93,14 @@ pub(crate) fn open(
     })
 }
 
+/// What `uri` names, in the one way in which to write it; nothing if it is wrong.
+pub(crate) fn location(uri: &str) -> Option<String> {
+    Some(match place(uri).ok()? {
+        Place::Directory(directory) => without_parents(&directory).display().to_string(),
+        Place::Store { url, .. } => url.as_str().trim_end_matches('/').to_owned(),
+    })
+}
+
 /// What a URI names.
 enum Place {
     Directory(PathBuf),
@@ -348,6 +356,22 @@ mod tests {
             let root = there.path().canonicalize().unwrap();
             assert_eq!(directory, root.join(expected), "{uri}");
         }
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        let here = std::env::current_dir().unwrap();
+        let absolute = format!("file://{}/lake", here.display());
+        for (one, other) in [
+            ("lake", "./lake/"),
+            ("lake", &*absolute),
+            ("s3://bucket/lake", "S3://bucket/lake/"),
+        ] {
+            assert!(location(one).is_some());
+            assert_eq!(location(one), location(other), "{one} {other}");
+        }
+        assert_ne!(location("s3://bucket/lake"), location("s3://bucket/Lake"));
+        assert_eq!(location("s3://key:hunter2@bucket/lake"), None);
     }
 
     #[test]
