@@ -78,8 +78,7 @@ pub(crate) async fn examine(
         .map(|warning| Finding::worry("configuration", warning, "change it, or accept it"))
         .collect();
     if findings.is_empty() {
-        let parts = config.sources.len() + config.transforms.len() + config.sinks.len();
-        let what = format!("valid, with {parts} components");
+        let what = format!("valid, with {} components", config.components().count());
         findings.push(Finding::fine("configuration", what));
     }
     let (ports, is_running) = reach::ports(&config).await?;

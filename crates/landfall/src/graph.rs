@@ -1,7 +1,7 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
-use landfall_topology::{BufferType, Config};
+use landfall_topology::{AnyComponent, BufferType, Config, Kind};
 
 use crate::cli::GraphFormat;
 
@@ -19,60 +19,21 @@ pub(crate) fn print(config: &Config, format: GraphFormat) -> anyhow::Result<()> 
 
 /// What is drawn: a sink's buffer is said at the way to it, since it decides when an event counts as accepted.
 struct Graph<'a> {
-    nodes: Vec<Node<'a>>,
+    nodes: Vec<AnyComponent<'a>>,
     /// From, to (both by their place in `nodes`), and through which buffer.
     ways: Vec<(usize, usize, Option<BufferType>)>,
 }
 
-struct Node<'a> {
-    id: &'a str,
-    r#type: &'a str,
-    shape: Shape,
-}
-
-#[derive(Clone, Copy)]
-enum Shape {
-    Source,
-    Transform,
-    Sink,
-}
-
 impl<'a> Graph<'a> {
     fn of(config: &'a Config) -> Self {
-        let mut nodes = Vec::new();
-        let mut takers: Vec<(usize, &[String], _)> = Vec::new();
-        for (id, outer) in &config.sources {
-            let r#type = &outer.r#type;
-            nodes.push(Node {
-                id,
-                r#type,
-                shape: Shape::Source,
-            });
-        }
-        for (id, outer) in &config.transforms {
-            let r#type = &outer.r#type;
-            takers.push((nodes.len(), &outer.inputs, None));
-            nodes.push(Node {
-                id,
-                r#type,
-                shape: Shape::Transform,
-            });
-        }
-        let inputs = nodes.len();
-        for (id, outer) in &config.sinks {
-            let r#type = &outer.r#type;
-            takers.push((nodes.len(), &outer.inputs, Some(outer.buffer.r#type)));
-            nodes.push(Node {
-                id,
-                r#type,
-                shape: Shape::Sink,
-            });
-        }
+        let nodes: Vec<_> = config.components().collect();
         let mut ways = Vec::new();
-        for (to, names, buffer) in takers {
+        for (to, taker) in nodes.iter().enumerate() {
+            let buffer = taker.buffer.map(|buffer| buffer.r#type);
             // Sinks have names of their own, which may be those of sources too.
-            let from = nodes[..inputs].iter().enumerate();
-            let from = from.filter(|(_, node)| names.iter().any(|name| name == node.id));
+            let from = nodes.iter().enumerate().filter(|(_, node)| {
+                node.kind != Kind::Sink && taker.inputs.iter().any(|name| name == node.id)
+            });
             ways.extend(from.map(|(from, _)| (from, to, buffer)));
         }
         Self { nodes, ways }
@@ -80,11 +41,14 @@ impl<'a> Graph<'a> {
 
     fn write_dot(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "digraph landfall {{\n  rankdir = LR;")?;
-        for (index, Node { id, r#type, shape }) in self.nodes.iter().enumerate() {
-            let shape = match shape {
-                Shape::Source => "invhouse",
-                Shape::Transform => "box",
-                Shape::Sink => "cylinder",
+        for (index, node) in self.nodes.iter().enumerate() {
+            let AnyComponent {
+                kind, id, r#type, ..
+            } = node;
+            let shape = match kind {
+                Kind::Source => "invhouse",
+                Kind::Transform => "box",
+                Kind::Sink => "cylinder",
             };
             let label = id.replace('\\', r"\\").replace('"', "\\\"");
             writeln!(
@@ -102,11 +66,14 @@ impl<'a> Graph<'a> {
 
     fn write_mermaid(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "flowchart LR")?;
-        for (index, Node { id, r#type, shape }) in self.nodes.iter().enumerate() {
-            let (open, close) = match shape {
-                Shape::Source => ("([", "])"),
-                Shape::Transform => ("[", "]"),
-                Shape::Sink => ("[(", ")]"),
+        for (index, node) in self.nodes.iter().enumerate() {
+            let AnyComponent {
+                kind, id, r#type, ..
+            } = node;
+            let (open, close) = match kind {
+                Kind::Source => ("([", "])"),
+                Kind::Transform => ("[", "]"),
+                Kind::Sink => ("[(", ")]"),
             };
             let label = id.replace('"', "#quot;");
             writeln!(out, r#"  n{index}{open}"{label}<br/>{type}"{close}"#)?;

@@ -24,7 +24,7 @@ pub(crate) fn print(registry: &Registry, format: ListFormat) -> anyhow::Result<(
         ListFormat::Json => {
             let components = types.iter().map(|r#type| {
                 json!({
-                    "kind": r#type.kind.table().trim_end_matches('s'),
+                    "kind": r#type.kind.name(),
                     "type": r#type.name,
                     "description": r#type.summary(),
                     "options": settings(&r#type.schema),

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 
-use landfall_topology::{Config, Registry, Topology};
+use landfall_topology::{Config, Kind, Registry, Topology};
 
 use crate::run::load;
 
@@ -28,21 +28,15 @@ pub(crate) async fn validate(
 /// The components, a line each, and what may lose events.
 fn described(config: &Config) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    for (id, source) in &config.sources {
-        writeln!(text, "sources.{id}: {}", source.r#type)?;
-    }
-    for (id, transform) in &config.transforms {
-        let inputs = transform.inputs.join(", ");
-        writeln!(text, "transforms.{id}: {} of {inputs}", transform.r#type)?;
-    }
-    for (id, sink) in &config.sinks {
-        let inputs = sink.inputs.join(", ");
-        let buffer = sink.buffer.r#type;
-        writeln!(
-            text,
-            "sinks.{id}: {} of {inputs}, {buffer} buffer",
-            sink.r#type
-        )?;
+    for component in config.components() {
+        write!(text, "{component}: {}", component.r#type)?;
+        if component.kind != Kind::Source {
+            write!(text, " of {}", component.inputs.join(", "))?;
+        }
+        if let Some(buffer) = component.buffer {
+            write!(text, ", {} buffer", buffer.r#type)?;
+        }
+        writeln!(text)?;
     }
     for warning in config.warnings() {
         writeln!(text, "warning: {warning}")?;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use landfall_core::{Component, Resource, Secret, SinkConfig, SourceConfig, TransformConfig};
+use landfall_core::{Resource, Secret, SinkConfig, SourceConfig, TransformConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -307,19 +307,12 @@ impl Config {
 
     /// What components hold exclusively, and who.
     pub fn resources(&self) -> Vec<(String, Resource)> {
-        let mut resources = Vec::new();
-        let mut held = |holder: String, component: &dyn Component| {
-            let of_component = component.resources().into_iter();
-            resources.extend(of_component.map(|resource| (holder.clone(), resource)));
-        };
-        for (id, source) in &self.sources {
-            held(format!("sources.{id}"), &*source.config);
-        }
-        for (id, sink) in &self.sinks {
-            held(format!("sinks.{id}"), &*sink.config);
-        }
-        resources.push(("api".to_owned(), Resource::Port(self.api.address)));
-        resources
+        let of_components = self.components().flat_map(|component| {
+            let resources = component.config.resources().into_iter();
+            resources.map(move |resource| (component.to_string(), resource))
+        });
+        let api = ("api".to_owned(), Resource::Port(self.api.address));
+        of_components.chain([api]).collect()
     }
 }
 

@@ -17,6 +17,7 @@
 //! assert!(error.to_string().contains("telegraph"));
 //! ```
 
+mod component;
 mod config;
 mod interpolate;
 mod registry;
@@ -40,6 +41,7 @@ mod readiness;
 mod taps;
 
 pub use buffer::{BufferConfig, BufferType, WhenFull};
+pub use component::AnyComponent;
 pub use config::{
     ApiConfig, Config, ConfigError, Fingerprint, Format, SinkOuter, SourceOuter, TransformOuter,
     fingerprint_of_files,

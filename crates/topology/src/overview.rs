@@ -37,22 +37,14 @@ impl Overview {
     }
 
     pub(crate) fn set(&self, config: &Config) {
-        let component = |id: &String, kind, r#type: &String, inputs: &[String]| Component {
-            id: id.clone(),
-            kind,
-            r#type: r#type.clone(),
-            inputs: inputs.to_vec(),
-        };
-        let sources = config.sources.iter();
-        let sources = sources.map(|(id, outer)| component(id, "source", &outer.r#type, &[]));
-        let transforms = config.transforms.iter();
-        let transforms =
-            transforms.map(|(id, outer)| component(id, "transform", &outer.r#type, &outer.inputs));
-        let sinks = config.sinks.iter();
-        let sinks = sinks.map(|(id, outer)| component(id, "sink", &outer.r#type, &outer.inputs));
-        let components = sources.chain(transforms).chain(sinks).collect();
+        let components = config.components().map(|component| Component {
+            id: component.id.to_owned(),
+            kind: component.kind.name(),
+            r#type: component.r#type.to_owned(),
+            inputs: component.inputs.to_vec(),
+        });
         let mut state = self.state();
-        state.components = components;
+        state.components = components.collect();
         let State {
             components,
             activities,

@@ -22,6 +22,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// `source`, `transform` or `sink`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+
     /// The table of the configuration that holds such components: `sources`, `transforms` or `sinks`.
     pub fn table(self) -> &'static str {
         match self {

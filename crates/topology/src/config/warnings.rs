@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Config, SinkOuter};
-use crate::BufferType;
+use crate::{BufferType, Kind};
 
 impl Config {
     /// What may be meant as it is, but loses events, shows them to strangers or confuses people if it is not; each with what it
@@ -35,19 +35,15 @@ impl Config {
                 )
             }));
         }
-        for id in self.sinks.keys() {
-            let other = if self.sources.contains_key(id) {
-                "source"
-            } else if self.transforms.contains_key(id) {
-                "transform"
-            } else {
-                continue;
-            };
-            warnings.push(format!(
-                "{other}s.{id}: a sink has this name too, so that the console, `landfall top` and `landfall tap` take one for the other; \
-                 rename the {other}, as the sink's buffer goes by its name"
-            ));
-        }
+        let others = self.components().filter(|other| other.kind != Kind::Sink);
+        let others = others.filter(|other| self.sinks.contains_key(other.id));
+        warnings.extend(others.map(|other| {
+            format!(
+                "{other}: a sink has this name too, so that the console, `landfall top` and `landfall tap` take one for the other; \
+                 rename the {}, as the sink's buffer goes by its name",
+                other.kind.name()
+            )
+        }));
         warnings
     }
 
