@@ -117,6 +117,7 @@ fn validate_names_every_missing_variable_at_once() {
 #[test]
 fn validate_names_every_problem_at_once() {
     let config = CONFIG
+        .replace("{dir}/data", "~/data")
         .replace("max_events = 1", "max_events = 0")
         .replace(r#"inputs = ["appcues"]"#, r#"inputs = ["apcues"]"#)
         .replace(
@@ -127,7 +128,7 @@ fn validate_names_every_problem_at_once() {
     let landfall = with_secret();
     let ended = with_config(&landfall, "validate", "landfall.toml", &config);
     let port = landfall.source().to_string();
-    assert_refused(&ended, &["max_events", "apcues", "path", &port]);
+    assert_refused(&ended, &["data_dir", "max_events", "apcues", "path", &port]);
 
     // A component that cannot even be read does not hide what is wrong with another.
     let config = CONFIG.replace("max_events = 1", "max_evnets = 1").replace(

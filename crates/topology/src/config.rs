@@ -284,6 +284,13 @@ impl Config {
         {
             problems.push(Problem::new("api.token", "must not be empty"));
         }
+        // Either would be made, and be somewhere else than meant.
+        if config.data_dir.as_os_str().is_empty() || config.data_dir.starts_with("~") {
+            problems.push(Problem::new(
+                "data_dir",
+                "must name a directory; ~ is not replaced",
+            ));
+        }
         problems.extend(config.contended_resources());
         if problems.is_empty() {
             Ok(config)

@@ -122,7 +122,7 @@ fn place(uri: &str) -> Result<Place, &'static str> {
         // A single letter is no scheme but a drive.
         Ok(url) if url.scheme().len() > 1 => url,
         Err(_) if uri.contains("://") => return Err(NO_PLACE),
-        _ if uri.starts_with('~') => return Err("must be the whole path; ~ is not replaced"),
+        _ if uri.starts_with('~') => return Err("must name a directory; ~ is not replaced"),
         _ => {
             let directory = std::path::absolute(uri).map_err(|_| NO_PLACE)?;
             return Ok(Place::Directory(directory));
