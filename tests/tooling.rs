@@ -230,7 +230,7 @@ fn a_pipeline_that_cannot_be_is_told() {
         ("appcues//appcues", "parquet"),
     ] {
         let ended = landfall.run(["generate-config", pipeline]);
-        assert_eq!(ended.code, Some(1), "{ended}");
+        assert_eq!(ended.code, Some(2), "{ended}");
         assert!(ended.stderr.contains(said), "{ended}");
     }
 }

@@ -300,7 +300,7 @@ Examples:
   landfall man | man -l -
   landfall man --out ~/.local/share/man/man1")]
     Man {
-        /// The directory to write to, which must be there.
+        /// The directory to write to, made if it is missing.
         #[arg(long)]
         out: Option<PathBuf>,
     },

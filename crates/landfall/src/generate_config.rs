@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anyhow::bail;
+use clap::error::ErrorKind;
 use landfall_topology::{ComponentType, Kind, Registry, Setting, general_schema, settings};
 use serde_json::Value;
 
@@ -10,7 +11,9 @@ const WIDTH: usize = 100;
 
 /// Prints a configuration of the components that `pipeline` names, with every setting that there is.
 pub(crate) fn print(registry: &Registry, pipeline: &str) -> anyhow::Result<()> {
-    let components = components(registry, pipeline)?;
+    let components = components(registry, pipeline).unwrap_or_else(|problem| {
+        clap::Error::raw(ErrorKind::ValueValidation, format!("{problem}\n")).exit()
+    });
     let mut text = String::from(
         "# Settings that are commented out have the values that stand there, or none.\n\
          # Strings may refer to the environment: ${VAR} or ${VAR:-default}; $$ is a $.\n",
