@@ -51,7 +51,7 @@ pub(crate) enum Origin {
 
 /// The columns in the order of the schema, which is the order of their Parquet field ids. New ones go to the end.
 #[rustfmt::skip]
-pub static COLUMNS: [Column; 62] = [
+pub static COLUMNS: &[Column] = &[
     rule("event_id", Kind::Text, "id", derive::event_id, "Appcues' id of the event; an NPS score and its feedback share one").required(),
     rule("event_type", Kind::Text, "name and attributes", derive::event_type, "The event type of Landfall's catalogue; other if it has none").required(),
     rule("event_name", Kind::Text, "name", derive::event_name, "The name on the wire").required(),
