@@ -27,4 +27,4 @@ mod writing;
 
 pub use backfill::{Backfill, BackfillError, Copies, Pushed, Quarantined};
 pub use config::{BatchConfig, DeduplicateConfig, ParquetConfig};
-pub use partition::PartitionTemplate;
+pub use partition::{InvalidPartition, PartitionTemplate};

@@ -78,38 +78,46 @@ impl Default for PartitionTemplate {
     }
 }
 
-impl FromStr for PartitionTemplate {
-    type Err = String;
+/// Why a text is no [`PartitionTemplate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidPartition(&'static str);
 
-    fn from_str(template: &str) -> Result<Self, String> {
+impl FromStr for PartitionTemplate {
+    type Err = InvalidPartition;
+
+    fn from_str(template: &str) -> Result<Self, InvalidPartition> {
+        let invalid = |why| Err(InvalidPartition(why));
         let first = template.split('/').next().unwrap_or_default();
         if first.is_empty() || first.contains(['{', '}']) || first == "quarantine" {
-            return Err("must begin with a folder of its own, such as events/".to_owned());
+            return invalid("must begin with a folder of its own, such as events/");
         }
         if template
             .split('/')
             .any(|folder| matches!(folder, "" | "." | ".."))
         {
-            return Err("must not hold empty folders, . or ..".to_owned());
+            return invalid("must not hold empty folders, . or ..");
         }
         // All fields but the account are short.
         if template
             .split('/')
             .any(|folder| folder.len() > MAX_FOLDER_BYTES / 2)
         {
-            return Err("must not hold folders with such long names".to_owned());
+            return invalid("must not hold folders with such long names");
         }
         let mut pieces = Vec::new();
         let mut rest = template;
         while let Some((text, field)) = rest.split_once('{') {
-            let (name, after) = field.split_once('}').ok_or("a { is not closed")?;
+            let Some((name, after)) = field.split_once('}') else {
+                return invalid("a { is not closed");
+            };
             pieces.push(Piece::Text(text.to_owned()));
             pieces.push(Piece::Field(match name {
                 "date" => Field::Date,
                 "hour" => Field::Hour,
                 "event_type" => Field::EventType,
                 "account_id" => Field::AccountId,
-                _ => return Err("knows {date}, {hour}, {event_type} and {account_id}".to_owned()),
+                _ => return invalid("knows {date}, {hour}, {event_type} and {account_id}"),
             }));
             rest = after;
         }
@@ -119,9 +127,9 @@ impl FromStr for PartitionTemplate {
 }
 
 impl TryFrom<String> for PartitionTemplate {
-    type Error = String;
+    type Error = InvalidPartition;
 
-    fn try_from(template: String) -> Result<Self, String> {
+    fn try_from(template: String) -> Result<Self, InvalidPartition> {
         template.parse()
     }
 }
