@@ -47,6 +47,7 @@ pub struct Past {
 
 /// What happened in a minute.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Minute {
     /// Requests that were answered that their events are safe.
     pub answered: u64,
@@ -64,6 +65,7 @@ pub struct Minute {
 
 /// An event that a sink has looked into.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SeenEvent {
     /// Tells it from all others of the component, also those of an earlier process. It grows.
     pub number: i64,
@@ -104,6 +106,7 @@ impl Fate {
 
 /// A file that was landed.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LandedFile {
     /// When it was complete.
     pub landed_at: Timestamp,
@@ -117,6 +120,7 @@ pub struct LandedFile {
 
 /// Requests that were refused for the same reason.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RefusedRequests {
     /// Why the last of them was, and what to mend.
     pub why: String,
@@ -128,6 +132,7 @@ pub struct RefusedRequests {
 
 /// A request that was refused.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RefusedRequest {
     /// When.
     pub at: Timestamp,

@@ -81,6 +81,7 @@ pub struct BackfillError(String);
 
 /// A body in the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quarantined {
     /// When it was accepted.
     pub received_at: Timestamp,
