@@ -60,7 +60,8 @@ fn of_yaml(error: &serde_saphyr::Error) -> String {
         }
         serde_saphyr::Error::UnknownAnchor { .. } => "not YAML: an alias of no anchor".to_owned(),
         serde_saphyr::Error::MultipleDocuments { .. } => "must be a single document".to_owned(),
-        _ => "must hold strings as names, and no tags".to_owned(),
+        _ => "not YAML as it is read here: with strings as names, no tags, and little nesting"
+            .to_owned(),
     }
 }
 
@@ -353,7 +354,7 @@ mod tests {
             (
                 Format::Yaml,
                 "a: !!int hunter2",
-                "1: must hold strings as names, and no tags",
+                "1: not YAML as it is read here: with strings as names, no tags, and little nesting",
             ),
         ] {
             assert_eq!(told(format, text), expected, "{text}");
