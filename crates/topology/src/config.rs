@@ -4,6 +4,7 @@ mod json;
 mod place;
 mod problem;
 mod read;
+mod strict;
 mod warnings;
 mod wiring;
 mod wording;

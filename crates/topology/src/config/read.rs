@@ -3,6 +3,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Problem, joined};
+use super::strict::Strict;
 use super::wording::{advice, missing_field, unknown_field};
 
 /// Nobody reads on after so many.
@@ -41,7 +42,7 @@ pub(crate) fn read<C: DeserializeOwned>(mut value: Value, also: &[&str]) -> Read
     let mut problems = Vec::new();
     let mut stand_in = StandIn::default();
     loop {
-        let error = match serde_path_to_error::deserialize(value.clone()) {
+        let error = match serde_path_to_error::deserialize(Strict(value.clone())) {
             Ok(settings) => {
                 return Read {
                     settings: Some(settings),
@@ -211,6 +212,7 @@ mod tests {
             "limits": { "a": "x\", expected hunter2", "b": 1, "c": -1 },
             "auth": { "strategy": "basic", "username": "me", "port": 1, "pasword": "hunter2" },
             "peers": ["one", ["hunter2"], "three"],
+            "routes": [["hunter2", 1]],
             "input": ["hunter2"],
         }));
         let expected = [
@@ -220,6 +222,7 @@ mod tests {
             "limits.c: must be a whole number, 0 or more",
             "mode: must be on or off",
             "peers[1]: must be a string",
+            "routes[0]: must be a table",
         ];
         assert_eq!(found, expected);
         assert_eq!(problems(json!("hunter2")), ["must be a table"]);
