@@ -162,6 +162,10 @@ fn accounts_that_cannot_work_are_refused_by_name() {
             "accounts[0].secrets[0]: an empty secret",
         ),
         (
+            r#"accounts = [{ id = "77", secrets = ["x", "hunter2\n"] }]"#,
+            "accounts[0].secrets[1]: begins or ends with",
+        ),
+        (
             r#"accounts = [{ id = "", secrets = ["x"] }]"#,
             "accounts[0].id: an account needs an id",
         ),

@@ -59,11 +59,16 @@ pub(super) fn problems(config: &AppcuesConfig) -> Vec<String> {
         of_accounts.map(|(index, account)| (format!("accounts[{index}]"), &account.secrets));
     for (setting, secrets) in [own].into_iter().chain(of_accounts) {
         for (index, secret) in secrets.iter().enumerate() {
-            if secret.expose().is_empty() {
-                problems.push(format!(
-                    "{setting}.secrets[{index}]: an empty secret would let anybody in"
-                ));
-            }
+            let secret = secret.expose();
+            let problem = if secret.is_empty() {
+                "an empty secret would let anybody in"
+            } else if secret.trim() != secret {
+                // As of a file with a line break at its end: nothing that Appcues signs would be let in.
+                "begins or ends with a blank or a line break; take that off"
+            } else {
+                continue;
+            };
+            problems.push(format!("{setting}.secrets[{index}]: {problem}"));
         }
     }
     for (index, account) in config.accounts.iter().enumerate() {
