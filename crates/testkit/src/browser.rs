@@ -1,5 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -10,6 +11,9 @@ use serde_json::{Value, json};
 use crate::process::{LIMIT, POLL_INTERVAL};
 use crate::services::{self, Chromium};
 use crate::{Process, Request};
+
+/// Held by the one that starts: it is the most that a browser does, and takes too long where many do it at once.
+static STARTING: Mutex<()> = Mutex::new(());
 
 /// Chromium without a window, with one page open. Spoken to by `WebDriver` (<https://www.w3.org/TR/webdriver2>).
 #[derive(Debug)]
@@ -26,6 +30,7 @@ impl Browser {
     /// If it is not installed, or does not start.
     #[track_caller]
     pub fn start() -> Self {
+        let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let services = services::directory().expect("the folder of the tests' services");
         let chromium = Chromium::find(&services).unwrap_or_else(|missing| panic!("{missing}"));
         let mut command = Command::new(&chromium.driver);
