@@ -197,14 +197,17 @@ fn who_sends_empty_frames_all_the_time_is_sent_away() {
     });
 }
 
-/// Sends frames until the connection is ended from the other side, which must be soon.
+/// More frames than the sockets between the two hold while the other side does not come to them.
+const FRAMES: u32 = 2_000_000;
+
+/// Sends frames until the connection is ended from the other side.
 #[track_caller]
 fn flood(instance: &Instance, mut send: impl FnMut(&mut Http2, u32) -> io::Result<()>) {
     let before = instance.peak_memory_kib();
     let mut connection = Http2::open(instance.source());
-    let sent = (0..200_000).take_while(|number| send(&mut connection, *number).is_ok());
+    let sent = (0..FRAMES).take_while(|number| send(&mut connection, *number).is_ok());
     let sent = sent.count();
-    assert!(sent < 200_000, "all was taken");
+    assert!(sent < FRAMES as usize, "all was taken");
     let code = sent_away(connection);
     println!("sent away after {sent} with {code:?}");
     // The code may have been lost when the connection was closed with frames in it that nobody read.
