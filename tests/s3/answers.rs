@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use landfall_testkit::{Fault, FaultProxy, Instance, ObjectStore};
 
 use crate::{
-    Lake, accept, config, event, post, prepare, start, stop_in_order, wait_for_warning,
-    wait_until_landed, warnings,
+    Lake, accept, config, event, live_once_more, post, prepare, start, stop_in_order,
+    wait_for_warning, wait_until_landed, warnings,
 };
 
 /// An answer with its cause as the metrics name it, and as the operator reads it.
@@ -83,10 +83,7 @@ fn whatever_the_store_answers_events_are_kept_and_land_once_when_it_is_mended() 
         });
     }
     // What a probe left whose store failed in the middle of it, the next start takes away.
-    let mut instance = start(stop_in_order(instance), &config);
-    accepted.extend(accept(&instance, "last", 1));
-    wait_until_landed(&mut instance, &store, &mut lake, accepted.len());
-    stop_in_order(instance);
+    live_once_more(stop_in_order(instance), &config);
     lake.assert_holds_once(&store, &accepted);
 }
 

@@ -4,7 +4,7 @@ use landfall_testkit::ObjectStore;
 
 use crate::{
     Lake, accept, assert_refused, config, prepare, run, start, stop_in_order, wait_for_warning,
-    wait_until_landed, warnings,
+    wait_until_landed, wait_until_tried, warnings,
 };
 
 #[test]
@@ -36,6 +36,7 @@ fn with_a_wrong_secret_key_events_are_accepted_and_land_after_a_start_with_the_r
     instance.wait_until("nothing is warned of", |instance| {
         warnings(instance).is_empty()
     });
+    wait_until_tried(&mut instance);
     stop_in_order(instance);
     lake.assert_holds_once(&store, &accepted);
 }

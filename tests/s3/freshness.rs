@@ -2,7 +2,9 @@
 
 use landfall_testkit::{Fault, FaultProxy, Instance, ObjectStore};
 
-use crate::{Lake, accept, config, prepare, start, stop_in_order, wait_until_landed};
+use crate::{
+    Lake, accept, config, prepare, start, stop_in_order, wait_until_landed, wait_until_tried,
+};
 
 const TIMEOUT_SECS: f64 = 2.0;
 
@@ -22,6 +24,7 @@ fn no_event_gets_older_than_the_batch_timeout_unless_the_store_is_away() {
     let config = config(&proxy.endpoint(), prefix, "").replace("batch.timeout_secs = 1", &timeout);
     let (landfall, config) = prepare(&config);
     let mut instance = start(landfall, &config);
+    wait_until_tried(&mut instance);
     assert_eq!(age(&instance), 0.0);
 
     // A trickle that never stops, so that each batch begins while the one before is landed.

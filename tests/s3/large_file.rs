@@ -3,8 +3,8 @@
 use landfall_testkit::{Fault, FaultProxy, ObjectStore};
 
 use crate::{
-    Lake, config, post, prepare, start, stop_in_order, wait_for_warning, wait_until_landed,
-    warnings,
+    Lake, config, live_once_more, post, prepare, start, stop_in_order, wait_for_warning,
+    wait_until_landed, warnings,
 };
 
 const EVENTS: usize = 50;
@@ -45,7 +45,8 @@ fn a_large_file_lands_whole_whatever_becomes_of_its_upload() {
     instance.wait_until("nothing is warned of", |instance| {
         warnings(instance).is_empty()
     });
-    stop_in_order(instance);
+    proxy.set(Fault::None);
+    live_once_more(stop_in_order(instance), &config);
     lake.assert_holds_once(&store, &accepted);
     let files = lake.events(&store);
     assert_eq!(files.len(), 1, "{files:?}");

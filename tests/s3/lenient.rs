@@ -20,7 +20,7 @@ fn a_store_that_ignores_conditional_puts_is_landed_on_as_any_other() {
     let landfall = kill_at_steps(landfall, &config, &["uploaded"]);
     let directory = store.directory(prefix);
     let landfall = finish(landfall, &config, load, |_| landed_ids(&directory));
-    live_once_more(landfall, &config, || landed_ids(&directory));
+    live_once_more(landfall, &config);
     for file in files_below(&directory, "") {
         let name = file.strip_prefix(&directory).unwrap();
         assert!(is_event_file(&name.to_string_lossy()), "{name:?} is left");

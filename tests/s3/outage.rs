@@ -7,7 +7,7 @@ use landfall_testkit::{Fault, FaultProxy, Instance, ObjectStore, Signal};
 use crate::load::Load;
 use crate::{
     Lake, accept, config, prepare, start, stop_in_order, wait_for_warning, wait_until_landed,
-    warnings,
+    wait_until_tried, warnings,
 };
 
 /// What a store or a network does, and what the operator has to read then: one of these.
@@ -59,7 +59,7 @@ impl Setup {
         let config = config(&proxy.endpoint(), prefix, "") + "timeout = \"2s\"\n";
         let (landfall, config) = prepare(&config);
         let load = Load::start("load", landfall.source());
-        let mut setup = Self {
+        let setup = Self {
             store,
             proxy,
             lake: Lake::new(prefix),
@@ -68,9 +68,8 @@ impl Setup {
             config: config.clone(),
         };
         let mut instance = start(landfall, &config);
-        // The probe has passed by then, and what becomes of it is not the question here.
-        setup.load.wait_for(50);
-        setup.wait_until_landed(&mut instance);
+        // What becomes of the probe is not the question here.
+        wait_until_tried(&mut instance);
         (setup, instance)
     }
 
@@ -139,8 +138,7 @@ fn a_service_that_is_killed_and_started_while_the_store_fails_loses_nothing() {
     // What a probe left whose store failed in the middle of it, the next start takes away.
     let config = setup.config.clone();
     let mut instance = start(stop_in_order(instance), &config);
-    setup.accept(&instance);
-    setup.wait_until_landed(&mut instance);
+    wait_until_tried(&mut instance);
     setup.finish(instance);
 }
 
@@ -169,8 +167,7 @@ fn a_store_that_stops_and_starts_again_under_load_gets_everything_once() {
     let mut instance = start(landfall, &config);
     let mut lake = Lake::new(prefix);
     let mut beside = Vec::new();
-    // The probe has passed once events have landed.
-    load.wait_for(50);
+    wait_until_tried(&mut instance);
     for (round, signal) in [Signal::TERM, Signal::KILL].into_iter().enumerate() {
         wait_until_landed(&mut instance, &store, &mut lake, load.accepted());
         store.stop(signal);
