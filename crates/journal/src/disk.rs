@@ -42,7 +42,7 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Writes all of `bytes`. After an error any part of them may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes contents and length durable. After an error nothing written since the last success can be relied on,
-    /// whatever a later call says.
+    /// whatever a later call says. A file that has been removed cannot be made durable: it ends with the process.
     fn sync_data(&self) -> io::Result<()>;
     /// Cuts the file.
     fn truncate(&self, len: u64) -> io::Result<()>;

@@ -137,7 +137,14 @@ impl DiskFile for File {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        File::sync_data(self)
+        File::sync_data(self)?;
+        match self.metadata()?.nlink() {
+            0 => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "somebody has removed the file",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

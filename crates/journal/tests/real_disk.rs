@@ -240,6 +240,22 @@ async fn positions_are_never_used_again_though_everything_was_deleted() {
 }
 
 #[tokio::test]
+async fn what_is_written_to_a_file_that_somebody_has_removed_is_not_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path()).await;
+    append_numbers(&journal, 0..1).await;
+    std::fs::remove_file(segments(dir.path()).pop().unwrap()).unwrap();
+    let refused = journal.append(&[b"lost"]).await.unwrap_err();
+    assert!(refused.to_string().contains("removed"), "{refused}");
+    append_numbers(&journal, 1..2).await;
+    assert_eq!(exported(dir.path()), expected(1..2));
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    for _ in 0..3 {
+        journal.append(&[b"lost"]).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
 async fn a_torn_tail_is_cut_and_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path()).await;
