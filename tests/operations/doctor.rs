@@ -207,7 +207,7 @@ fn a_wrong_key_of_the_store_is_trouble_and_its_clock_is_compared() {
     let landfall = landfall();
     let uri = format!("uri = \"s3://{}/doctor\"", ObjectStore::BUCKET);
     let storage = format!(
-        "[sinks.lake.storage]\nendpoint = \"{}\"\nregion = \"us-east-1\"\nallow_http = \"true\"\naccess_key_id = \"{}\"\nsecret_access_key = \"not this one\"\n",
+        "[sinks.lake.storage]\nendpoint = \"{}\"\nregion = \"us-east-1\"\nallow_http = \"true\"\naccess_key_id = \"{}\"\nsecret_access_key = \"not-this-one\"\n",
         store.endpoint(),
         ObjectStore::ACCESS_KEY
     );
@@ -222,7 +222,7 @@ fn a_wrong_key_of_the_store_is_trouble_and_its_clock_is_compared() {
         about == "clock" && what.contains("the store of sinks.lake")
     };
     assert!(found.iter().any(compared), "{found:#?}");
-    assert!(!format!("{found:?}").contains("not this one"));
+    assert!(!format!("{found:?}").contains("not-this-one"));
 }
 
 /// The address of a server of which nothing is known but what it takes for the time; it ends with the process.
