@@ -109,9 +109,12 @@ fn one_thread(requests: &mut Requests, events: usize) -> anyhow::Result<[Duratio
         let rows = rows.finish();
         let file = match &mut file {
             Some(file) => file,
-            None => file.insert(File::create(Arc::clone(landfall_table::schema()))?),
+            None => file.insert(File::create(
+                Arc::clone(landfall_table::schema()),
+                Vec::new(),
+            )?),
         };
-        file.write_row_group(&rows)?;
+        file.write_row_group(rows)?;
         timed(2, begun);
     }
     let begun = cpu_of_thread();

@@ -10,6 +10,9 @@ mod dedupe;
 #[path = "../../../plugins/sink-parquet/src/file.rs"]
 #[expect(dead_code, reason = "the sink needs more of it")]
 mod file;
+#[path = "../../../plugins/sink-parquet/src/scratch.rs"]
+#[expect(dead_code, reason = "the sink needs more of it")]
+mod scratch;
 
 mod batch {
     pub(crate) const ROWS_PER_GROUP: usize = 32 * 1024;
@@ -57,12 +60,12 @@ mod stage {
     use landfall_appcues::Claim;
     use landfall_core::Seldom;
     use landfall_table::EventsBuilder;
-    use object_store::PutPayload;
     use tokio::task::unconstrained;
 
     use super::*;
     use crate::dedupe::{Index, Key};
     use crate::file::File;
+    use crate::scratch::Scratch;
 
     /// As many as share an fsync when so many senders wait for their answers.
     const EVENTS_A_SYNC: usize = 64;
@@ -173,7 +176,7 @@ mod stage {
     #[inline(never)]
     pub(super) fn deduplicate(requests: &[Request], events: &[AppcuesEvent<'_>]) -> Result<()> {
         let window = Duration::from_secs(86_400);
-        let mut index = Index::new(window, 10_000_000, None, Seldom::default());
+        let mut index = Index::new(window, 10_000_000, Scratch::default(), Seldom::default());
         for (request, event) in requests.iter().zip(events) {
             let key = Key::new(&request.body, Some(event));
             black_box(index.insert(key, request.received_at)?);
@@ -191,8 +194,8 @@ mod stage {
     }
 
     #[inline(never)]
-    pub(super) fn encode(rows: &RecordBatch) -> Result<PutPayload> {
-        let mut file = File::create(Arc::clone(landfall_table::schema()))?;
+    pub(super) fn encode(rows: RecordBatch) -> Result<Vec<u8>> {
+        let mut file = File::create(Arc::clone(landfall_table::schema()), Vec::new())?;
         file.write_row_group(rows)?;
         Ok(file.finish(&[])?)
     }
@@ -217,7 +220,7 @@ fn main() -> Result<()> {
     stage::classify(&events);
     stage::deduplicate(requests, &events)?;
     let rows = stage::project(requests, &events);
-    stage::encode(&rows)?;
+    stage::encode(rows)?;
     Ok(())
 }
 

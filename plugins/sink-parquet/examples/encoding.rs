@@ -345,9 +345,9 @@ impl Variant {
 }
 
 fn as_the_sink(groups: &[RecordBatch]) -> Result<Bytes> {
-    let mut file = file::File::create(Arc::clone(schema()))?;
+    let mut file = file::File::create(Arc::clone(schema()), Vec::new())?;
     for rows in groups {
-        file.write_row_group(rows)?;
+        file.write_row_group(rows.clone())?;
     }
     Ok(file.finish(&[])?.into())
 }

@@ -6,17 +6,21 @@ use arrow_schema::SchemaRef;
 use landfall_appcues::{AppcuesEvent, NotAnEvent};
 use landfall_core::{Activity, Event, Fate, Position, Timestamp};
 use landfall_table::{EventsBuilder, QuarantineBuilder};
-use object_store::PutPayload;
 use parquet::errors::{ParquetError, Result};
 
 use crate::BatchConfig;
 use crate::dedupe::{Index, Key, Seen};
+use crate::encoded::{Encoded, EncodedWriter};
 use crate::file::File;
 use crate::partition::{PartitionTemplate, date};
 use crate::plan::Span;
+use crate::scratch::Scratch;
 
 /// Rows that are sorted and encoded together. More would compress a little better and hold more memory.
 pub(crate) const ROWS_PER_GROUP: usize = 32 * 1024;
+
+/// Rows in memory, in all partitions, from which on half a row group is enough to be encoded.
+const MOST_ROWS: usize = ROWS_PER_GROUP + ROWS_PER_GROUP / 4;
 
 /// A row group is also ended at this size, far below the 2 GiB that one Arrow string column can hold.
 const BYTES_PER_GROUP: usize = 64 * 1024 * 1024;
@@ -36,9 +40,12 @@ pub(crate) struct Batch {
     folder: String,
     span: Option<Span>,
     received: Option<(Timestamp, Timestamp)>,
-    /// About what it takes in memory: rows as they were appended, and what of the files is encoded.
+    /// About what it takes: rows as they were appended, and what of the files is encoded.
     bytes: usize,
+    /// Rows that are not encoded.
+    rows: usize,
     tally: Tally,
+    scratch: Scratch,
 }
 
 /// What became of the events of a batch.
@@ -70,7 +77,7 @@ pub(crate) struct Closed {
 #[derive(Clone)]
 pub(crate) struct Landing {
     pub(crate) name: String,
-    pub(crate) content: PutPayload,
+    pub(crate) content: Encoded,
     /// The keys of the events in it.
     pub(crate) keys: Arc<[Key]>,
 }
@@ -114,6 +121,14 @@ pub(crate) enum PushError {
 }
 
 impl Batch {
+    /// An empty batch. What is encoded of it goes into files of `scratch`.
+    pub(crate) fn new(scratch: Scratch) -> Self {
+        Self {
+            scratch,
+            ..Self::default()
+        }
+    }
+
     /// Adds one event, which stands at `position`, if it is admitted, and tells whoever watches.
     pub(crate) fn push(
         &mut self,
@@ -155,9 +170,12 @@ impl Batch {
                         .insert(self.folder.clone(), Partition::default());
                 }
                 if let Some(partition) = self.events.get_mut(&self.folder) {
+                    self.rows -= partition.rows.len();
                     partition.keys.push(key);
                     partition.rows.append(&parsed, event.received_at);
-                    let grown = partition.settle()?;
+                    let is_much = self.rows + partition.rows.len() > MOST_ROWS;
+                    let grown = partition.settle(is_much, &self.scratch)?;
+                    self.rows += partition.rows.len();
                     self.bytes = self.bytes.saturating_add_signed(grown);
                 }
             }
@@ -168,7 +186,7 @@ impl Batch {
                 partition.keys.push(key);
                 let rows = &mut partition.rows;
                 rows.append(event.received_at, reason.reason(), &event.body);
-                let grown = partition.settle()?;
+                let grown = partition.settle(false, &self.scratch)?;
                 self.bytes = self.bytes.saturating_add_signed(grown);
             }
         }
@@ -220,9 +238,9 @@ impl Batch {
         let events = self
             .events
             .into_values()
-            .map(|partition| partition.finish(&metadata));
+            .map(|partition| partition.finish(&self.scratch, &metadata));
         let quarantine = self.quarantine.into_values();
-        let quarantine = quarantine.map(|partition| partition.finish(&metadata));
+        let quarantine = quarantine.map(|partition| partition.finish(&self.scratch, &metadata));
         let mut files = Vec::with_capacity(names.len());
         for (name, finished) in names.into_iter().zip(events.chain(quarantine)) {
             let (content, keys) = finished?;
@@ -248,10 +266,7 @@ impl Closed {
 
     /// The sum of the files, in bytes.
     pub(crate) fn byte_size(&self) -> usize {
-        self.files
-            .iter()
-            .map(|file| file.content.content_length())
-            .sum()
+        self.files.iter().map(|file| file.content.len()).sum()
     }
 }
 
@@ -319,17 +334,23 @@ impl Rows for QuarantineBuilder {
 #[derive(Default)]
 struct Partition<R> {
     rows: R,
-    file: Option<File>,
+    file: Option<File<EncodedWriter>>,
     keys: Vec<Key>,
-    /// What it took in memory when it was last settled.
+    /// What it took when it was last settled.
     settled: usize,
 }
 
 impl<R: Rows> Partition<R> {
-    /// Encodes the rows if they are a whole row group. Returns by how much the partition has grown in memory, in bytes.
-    fn settle(&mut self) -> Result<isize> {
-        if self.rows.len() >= ROWS_PER_GROUP || self.rows.byte_size() >= BYTES_PER_GROUP {
-            self.encode_rows()?;
+    /// Encodes the rows if they are a row group: a whole one or, where so much is in memory, half. Returns by how much the
+    /// partition has grown, in bytes.
+    fn settle(&mut self, is_much: bool, scratch: &Scratch) -> Result<isize> {
+        let enough = if is_much {
+            ROWS_PER_GROUP / 2
+        } else {
+            ROWS_PER_GROUP
+        };
+        if self.rows.len() >= enough || self.rows.byte_size() >= BYTES_PER_GROUP {
+            self.encode_rows(scratch)?;
         }
         let before = self.settled;
         self.settled = BYTES_PER_PARTITION
@@ -339,22 +360,29 @@ impl<R: Rows> Partition<R> {
         Ok(self.settled.wrapping_sub(before).cast_signed())
     }
 
-    fn encode_rows(&mut self) -> Result<()> {
+    fn encode_rows(&mut self, scratch: &Scratch) -> Result<()> {
         let rows = self.rows.take();
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(File::create(R::schema())?),
+            None => {
+                let encoded = EncodedWriter::new(scratch.clone());
+                self.file.insert(File::create(R::schema(), encoded)?)
+            }
         };
-        file.write_row_group(&rows)
+        file.write_row_group(rows)
     }
 
-    fn finish(mut self, metadata: &[(&str, String)]) -> Result<(PutPayload, Arc<[Key]>)> {
+    fn finish(
+        mut self,
+        scratch: &Scratch,
+        metadata: &[(&str, String)],
+    ) -> Result<(Encoded, Arc<[Key]>)> {
         if self.rows.len() > 0 || self.file.is_none() {
-            self.encode_rows()?;
+            self.encode_rows(scratch)?;
         }
         let content = match self.file {
-            Some(file) => file.finish(metadata)?,
-            None => PutPayload::new(),
+            Some(file) => file.finish(metadata)?.finish(),
+            None => Encoded::default(),
         };
         Ok((content, self.keys.into()))
     }

@@ -70,8 +70,8 @@ pub struct BatchConfig {
     /// The most events in a batch, up to 1000000.
     #[serde(deserialize_with = "lenient")]
     pub max_events: usize,
-    /// The most memory of a batch, in bytes: its rows before they are encoded, and its files as far as they are. The whole
-    /// process takes up to three times that and 100 MiB.
+    /// The most that a batch may take, in bytes: its rows before they are encoded, and its files as far as they are, which lie in
+    /// `data_dir` behind a disk buffer and else in memory. The whole process takes up to three times that and 100 MiB of memory.
     #[serde(deserialize_with = "lenient")]
     pub max_bytes: usize,
     /// The most files in a batch, one for each partition that its events are of: a partition beyond them ends the batch.

@@ -6,15 +6,15 @@ mod sealed;
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use landfall_appcues::AppcuesEvent;
-use landfall_core::{Seldom, StateStore, Timestamp, log_seldom};
+use landfall_core::{Seldom, Timestamp, log_seldom};
 use sha2::{Digest, Sha256};
 
 use self::sealed::Sealed;
+use crate::scratch::Scratch;
 
 /// The window is kept in this many generations; the oldest is dropped as a whole once it is past the window.
 ///
@@ -134,7 +134,7 @@ impl Remembered {
 
 /// The keys of the events that were taken within the window, of at most `max_ids` events.
 ///
-/// Memory: 4 to 5 bytes an event where the state store gives files to move keys to, else up to 20.
+/// Memory: 4 to 5 bytes an event where keys can be moved to scratch files, else up to 20.
 #[derive(Debug)]
 pub(crate) struct Index {
     /// The newest generation, to which keys are added, and when its first one was.
@@ -144,7 +144,7 @@ pub(crate) struct Index {
     sealed: VecDeque<Generation<Sealed>>,
     window: Duration,
     max_ids: usize,
-    state: Option<Arc<dyn StateStore>>,
+    scratch: Scratch,
     seldom: Seldom,
 }
 
@@ -156,12 +156,7 @@ struct Generation<K> {
 
 impl Index {
     /// An empty index. A `window` of zero turns it off: every key is new.
-    pub(crate) fn new(
-        window: Duration,
-        max_ids: usize,
-        state: Option<Arc<dyn StateStore>>,
-        seldom: Seldom,
-    ) -> Self {
+    pub(crate) fn new(window: Duration, max_ids: usize, scratch: Scratch, seldom: Seldom) -> Self {
         let now = Timestamp::now();
         Self {
             open: Generation {
@@ -172,7 +167,7 @@ impl Index {
             sealed: VecDeque::new(),
             window,
             max_ids,
-            state,
+            scratch,
             seldom,
         }
     }
@@ -249,7 +244,7 @@ impl Index {
             if holds_any {
                 let mut kept = sealed.keys()?;
                 kept.retain(|known| !keys.contains(known));
-                *sealed = seal(kept, self.state.as_deref(), &self.seldom);
+                *sealed = seal(kept, &self.scratch);
             }
         }
         Ok(())
@@ -293,7 +288,7 @@ impl Index {
         let keys = self.open.keys.drain().collect();
         self.sealed.push_back(Generation {
             age: self.open.age,
-            keys: seal(keys, self.state.as_deref(), &self.seldom),
+            keys: seal(keys, &self.scratch),
         });
     }
 }
@@ -310,18 +305,12 @@ fn look_up(keys: &HashTable<Key>, key: Key) -> Seen {
 }
 
 /// Seals `keys`, in a file if there can be one.
-fn seal(keys: Vec<Key>, state: Option<&dyn StateStore>, seldom: &Seldom) -> Sealed {
+fn seal(keys: Vec<Key>, scratch: &Scratch) -> Sealed {
     let mut sealed = Sealed::new(keys);
-    let file = state.map_or(Ok(None), StateStore::scratch);
-    let moved = file.and_then(|file| file.map_or(Ok(()), |file| sealed.move_to(file)));
-    if let Err(error) = moved {
-        log_seldom!(
-            seldom,
-            "scratch",
-            warn,
-            %error,
-            "what is remembered of events cannot be moved to a file: it stays in memory"
-        );
+    if let Some(file) = scratch.file()
+        && let Err(error) = sealed.move_to(file)
+    {
+        scratch.failed(&error);
     }
     sealed
 }

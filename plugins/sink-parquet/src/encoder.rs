@@ -53,10 +53,11 @@ mod tests {
     use landfall_core::Seldom;
 
     use super::*;
+    use crate::scratch::Scratch;
 
     #[tokio::test]
     async fn work_is_done_in_one_thread_until_it_panics() {
-        let index = Index::new(Duration::ZERO, 0, None, Seldom::default());
+        let index = Index::new(Duration::ZERO, 0, Scratch::default(), Seldom::default());
         let encoder = Encoder::start(index).unwrap();
         let one = encoder.run(|_| thread::current().id()).await.unwrap();
         let other = encoder.run(|_| thread::current().id()).await.unwrap();

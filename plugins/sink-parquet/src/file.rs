@@ -1,9 +1,8 @@
-use std::io;
+use std::io::Write;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{Field, SchemaRef};
-use object_store::{PutPayload, PutPayloadMut};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -19,24 +18,16 @@ use crate::batch::ROWS_PER_GROUP;
 
 const PAYLOAD_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The last block of each file has room that is never used, and a batch may have thousands of files.
-const BLOCK_BYTES: usize = 16 * 1024;
-
-/// A Parquet file that is being encoded in memory.
-pub(crate) struct File {
-    writer: SerializedFileWriter<Blocks>,
+/// A Parquet file that is being encoded into a `W`.
+pub(crate) struct File<W: Write> {
+    writer: SerializedFileWriter<W>,
     columns: ArrowRowGroupWriterFactory,
     rows: usize,
 }
 
-/// What is encoded, in blocks that stay where they are until they are uploaded: one buffer would be moved as it grows, with
-/// room for twice as much.
-struct Blocks(PutPayloadMut);
-
-impl File {
-    pub(crate) fn create(schema: SchemaRef) -> Result<Self> {
-        let blocks = Blocks(PutPayloadMut::new().with_block_size(BLOCK_BYTES));
-        let writer = ArrowWriter::try_new(blocks, schema, Some(properties()))?;
+impl<W: Write + Send> File<W> {
+    pub(crate) fn create(schema: SchemaRef, writer: W) -> Result<Self> {
+        let writer = ArrowWriter::try_new(writer, schema, Some(properties()))?;
         let (writer, columns) = writer.into_serialized_writer()?;
         Ok(Self {
             writer,
@@ -45,21 +36,23 @@ impl File {
         })
     }
 
-    /// Writes `batch` as one row group, column after column: each takes memory of its own while it is encoded.
-    pub(crate) fn write_row_group(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.num_rows() == 0 {
+    /// Writes `batch` as one row group, column after column: each takes memory of its own while it is encoded, and gives back
+    /// what it had before.
+    pub(crate) fn write_row_group(&mut self, batch: RecordBatch) -> Result<()> {
+        let (schema, columns, rows) = batch.into_parts();
+        if rows == 0 {
             return Ok(());
         }
         let number = self.writer.flushed_row_groups().len();
         let mut writers = self.columns.create_column_writers(number)?.into_iter();
         let mut row_group = self.writer.next_row_group()?;
-        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            for chunk in encode(field, column, &mut writers)? {
+        for (field, column) in schema.fields().iter().zip(columns) {
+            for chunk in encode(field, &column, &mut writers)? {
                 chunk.append_to_row_group(&mut row_group)?;
             }
         }
         row_group.close()?;
-        self.rows += batch.num_rows();
+        self.rows += rows;
         Ok(())
     }
 
@@ -69,24 +62,13 @@ impl File {
     }
 
     /// Ends the file; `metadata` goes into its footer.
-    pub(crate) fn finish(mut self, metadata: &[(&str, String)]) -> Result<PutPayload> {
+    pub(crate) fn finish(mut self, metadata: &[(&str, String)]) -> Result<W> {
         let rows = self.rows.to_string();
         for (key, value) in metadata.iter().chain([&("event_count", rows)]) {
             let entry = KeyValue::new(format!("landfall.{key}"), value.clone());
             self.writer.append_key_value_metadata(entry);
         }
-        Ok(self.writer.into_inner()?.0.freeze())
-    }
-}
-
-impl io::Write for Blocks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.writer.into_inner()
     }
 }
 

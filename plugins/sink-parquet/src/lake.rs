@@ -9,10 +9,11 @@ use futures::TryStreamExt as _;
 use landfall_core::{BuildError, Health, Seldom, SinkContext, StateStore, log};
 use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use tokio::time::timeout;
 
 use crate::ParquetConfig;
+use crate::encoded::Encoded;
 use crate::metrics::Metrics;
 use crate::parted::{self, PartedUpload, SINGLE_PUT_BYTES};
 use crate::store;
@@ -26,10 +27,6 @@ const PROBES: &str = "_landfall";
 
 /// Between probes of a store that cannot be used.
 const PROBE_PAUSE: Duration = Duration::from_secs(10);
-
-/// How much of a local file is written before it is made durable. Each fsync of that disk waits for what is under way, those of
-/// a journal beside it too, for which senders wait.
-const DURABLE_STEP_BYTES: usize = 1024 * 1024;
 
 /// What follows from a store that cannot be used behind a durable buffer.
 pub(crate) const KEPT: &str = "events are kept in the buffer until it is mended";
@@ -172,7 +169,7 @@ impl Lake {
             ),
             can_pass: self.directory.is_none() || is_full(&error),
         };
-        self.put(&name, CONTENT.into())
+        self.put(&name, &CONTENT.into())
             .await
             .map_err(|e| failed("write", e))?;
         let mut again = None;
@@ -207,26 +204,26 @@ impl Lake {
 
     /// Writes `content` under `name`, replacing what was there. The file appears whole or not at all, and it is durable
     /// when this returns.
-    pub(crate) async fn put(&self, name: &str, content: PutPayload) -> object_store::Result<()> {
+    pub(crate) async fn put(&self, name: &str, content: &Encoded) -> object_store::Result<()> {
         match &self.directory {
             None => match &self.multipart {
-                Some(store) if content.content_length() > SINGLE_PUT_BYTES => {
+                Some(store) if content.len() > SINGLE_PUT_BYTES => {
                     let upload = PartedUpload {
                         store: &**store,
                         state: self.state.as_deref(),
                         seldom: &self.seldom,
                         path: self.path(name),
                     };
-                    upload.run(&content).await
+                    upload.run(content).await
                 }
                 _ => {
                     let path = self.path(name);
+                    let content = parted::read(content, 0..content.pieces()).await?;
                     self.store.put(&path, content).await.map(drop)
                 }
             },
             Some(root) => {
-                let root = root.clone();
-                let name = name.to_owned();
+                let (root, name, content) = (root.clone(), name.to_owned(), content.clone());
                 let writing = Writing::begin(&root);
                 let write = move || {
                     let written = write_durably(&root, &name, &content);
@@ -316,7 +313,7 @@ impl Lake {
 }
 
 /// `object_store` renames local files into place but does not fsync them, so that they could vanish with the power.
-fn write_durably(root: &FsPath, name: &str, content: &PutPayload) -> io::Result<()> {
+fn write_durably(root: &FsPath, name: &str, content: &Encoded) -> io::Result<()> {
     if !root.is_dir() {
         // Not to be made again here: where something was mounted, its place would be taken on the disk below.
         return Err(io::Error::new(
@@ -331,14 +328,13 @@ fn write_durably(root: &FsPath, name: &str, content: &PutPayload) -> io::Result<
     staging.push(".tmp");
     let write = || {
         let mut file = File::create(&staging)?;
-        let mut unsynced = 0;
-        for block in content {
-            file.write_all(block)?;
-            unsynced += block.len();
-            if unsynced >= DURABLE_STEP_BYTES {
-                file.sync_data()?;
-                unsynced = 0;
+        for piece in 0..content.pieces() {
+            for block in &content.read(piece..piece + 1)? {
+                file.write_all(block)?;
             }
+            // Not all at once at the end: each fsync of that disk waits for what is under way, those of a journal beside it
+            // too, for which senders wait.
+            file.sync_data()?;
         }
         file.sync_all()?;
         std::fs::rename(&staging, &path)

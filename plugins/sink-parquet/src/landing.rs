@@ -176,11 +176,11 @@ impl<'a> Upload<'a> {
         let span = debug_span!(
             "put file",
             otel.kind = "client",
-            bytes = file.content.content_length(),
+            bytes = file.content.len(),
             "error.type" = Empty,
             otel.status_code = Empty,
         );
-        let put = self.lake.put(&file.name, file.content.clone()).await;
+        let put = self.lake.put(&file.name, &file.content).await;
         self.failed.store(put.is_err(), Ordering::Relaxed);
         if let Err(error) = &put {
             span.record("error.type", code(error));

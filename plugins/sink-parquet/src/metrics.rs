@@ -39,7 +39,7 @@ impl Metrics {
     /// A batch is in the lake, `took` after it was closed.
     pub(crate) fn landed(&self, closed: &Closed, took: Duration) {
         for file in &closed.files {
-            let (rows, bytes) = (file.keys.len() as u64, file.content.content_length() as u64);
+            let (rows, bytes) = (file.keys.len() as u64, file.content.len() as u64);
             self.activity.landed(file.name.clone(), rows, bytes);
         }
         let files = closed.files.len() as u64;
@@ -50,7 +50,7 @@ impl Metrics {
             self.record("landfall_batch_seconds", took.as_secs_f64());
             self.record("landfall_batch_events", closed.tally.rows() as f64);
             for file in &closed.files {
-                self.record("landfall_file_bytes", file.content.content_length() as f64);
+                self.record("landfall_file_bytes", file.content.len() as f64);
             }
         }
     }

@@ -1,22 +1,25 @@
 //! Large files are uploaded in parts.
 
-use std::mem;
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use landfall_core::{Seldom, StateStore, log_seldom};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{MultipartId, PutPayload, PutPayloadMut, Result};
+use object_store::{MultipartId, PutPayload, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
+use crate::encoded::{Encoded, PIECE_BYTES};
 use crate::store::explain;
 
 /// Files up to this size are uploaded by a single put.
 pub(crate) const SINGLE_PUT_BYTES: usize = 16 * 1024 * 1024;
 
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts are of equal length, but for the last: some stores take no other.
+const PIECES_PER_PART: usize = 8 * 1024 * 1024 / PIECE_BYTES;
 const PARTS_AT_A_TIME: usize = 4;
 
 /// What the names of the notes on uploads begin with.
@@ -41,7 +44,7 @@ struct Note {
 }
 
 impl PartedUpload<'_> {
-    pub(crate) async fn run(&self, content: &PutPayload) -> Result<()> {
+    pub(crate) async fn run(&self, content: &Encoded) -> Result<()> {
         let id = self.store.create_multipart(&self.path).await?;
         let note = Note {
             path: self.path.to_string(),
@@ -75,10 +78,14 @@ impl PartedUpload<'_> {
         uploaded
     }
 
-    async fn upload(&self, content: &PutPayload, id: &MultipartId) -> Result<()> {
-        let parts = parts(content).into_iter().enumerate();
-        let parts = parts.map(|(number, part)| self.store.put_part(&self.path, id, number, part));
-        let parts: Vec<PartId> = stream::iter(parts)
+    async fn upload(&self, content: &Encoded, id: &MultipartId) -> Result<()> {
+        let parts = content.pieces().div_ceil(PIECES_PER_PART);
+        let put = async |number: usize| {
+            let first = number * PIECES_PER_PART;
+            let part = read(content, first..first + PIECES_PER_PART).await?;
+            self.store.put_part(&self.path, id, number, part).await
+        };
+        let parts: Vec<PartId> = stream::iter((0..parts).map(put))
             .buffered(PARTS_AT_A_TIME)
             .try_collect()
             .await?;
@@ -87,24 +94,14 @@ impl PartedUpload<'_> {
     }
 }
 
-/// `content` in parts of [`PART_BYTES`], the last with what is left: some stores take no other.
-fn parts(content: &PutPayload) -> Vec<PutPayload> {
-    let mut parts = Vec::new();
-    let mut part = PutPayloadMut::new();
-    for block in content {
-        let mut rest = block.clone();
-        while !rest.is_empty() {
-            let room = PART_BYTES - part.content_length();
-            part.push(rest.split_to(room.min(rest.len())));
-            if part.content_length() == PART_BYTES {
-                parts.push(mem::take(&mut part).freeze());
-            }
-        }
-    }
-    if !part.is_empty() {
-        parts.push(part.freeze());
-    }
-    parts
+/// Those of `pieces` that `content` has, read where it may block.
+pub(crate) async fn read(content: &Encoded, pieces: Range<usize>) -> Result<PutPayload> {
+    let content = content.clone();
+    let read = spawn_blocking(move || content.read(pieces)).await?;
+    read.map_err(|error| object_store::Error::Generic {
+        store: "scratch file",
+        source: Box::new(error),
+    })
 }
 
 impl Note {
@@ -161,37 +158,5 @@ async fn forget(state: &dyn StateStore, name: &str, seldom: &Seldom) {
             %error,
             "cannot remove the note on an upload that has ended"
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_are_equal_but_for_the_last_and_hold_the_content_in_its_order() {
-        for length in [
-            1,
-            PART_BYTES - 1,
-            PART_BYTES,
-            PART_BYTES + 1,
-            3 * PART_BYTES,
-        ] {
-            let bytes: Bytes = (0..length).map(|at| (at / 1000) as u8).collect();
-            for block in [1_000_003, PART_BYTES / 2, 2 * PART_BYTES] {
-                let blocks = (0..length).step_by(block);
-                let blocks = blocks.map(|at| bytes.slice(at..length.min(at + block)));
-                let parts = parts(&blocks.collect());
-                let (last, others) = parts.split_last().unwrap();
-                assert!((1..=PART_BYTES).contains(&last.content_length()));
-                assert!(
-                    others
-                        .iter()
-                        .all(|part| part.content_length() == PART_BYTES)
-                );
-                let joined: PutPayload = parts.into_iter().flatten().collect();
-                assert_eq!(Bytes::from(joined), bytes);
-            }
-        }
     }
 }

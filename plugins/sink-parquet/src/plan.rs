@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use landfall_core::{Position, Seldom, StateStore, Timestamp, log_seldom};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -202,25 +202,26 @@ fn parse_name(name: &str) -> Option<(&str, Plan)> {
 }
 
 fn encode(plan: &Plan) -> io::Result<Bytes> {
-    let mut bytes = BytesMut::new();
-    if let Some(content) = &plan.content {
-        let (first, last) = content.received;
-        let files = content.files.iter();
-        let head = Head {
-            received: (first.as_millis(), last.as_millis()),
-            files: files
-                .map(|file| (file.name.clone(), file.keys.len()))
-                .collect(),
-        };
-        bytes.put_slice(&serde_json::to_vec(&head)?);
-        bytes.put_u8(b'\n');
-        for key in content.keys() {
-            bytes.put_slice(&key.to_bytes());
-        }
-        let digest = Sha256::digest(&bytes);
-        bytes.put_slice(&digest[..CHECKSUM_LENGTH]);
+    let Some(content) = &plan.content else {
+        return Ok(Bytes::new());
+    };
+    let (first, last) = content.received;
+    let files = content.files.iter();
+    let files = files.map(|file| (file.name.clone(), file.keys.len()));
+    let head = Head {
+        received: (first.as_millis(), last.as_millis()),
+        files: files.collect(),
+    };
+    let mut bytes = serde_json::to_vec(&head)?;
+    // These are megabytes, which would be there twice if they grew.
+    bytes.reserve_exact(1 + content.keys().count() * Key::LENGTH + CHECKSUM_LENGTH);
+    bytes.push(b'\n');
+    for key in content.keys() {
+        bytes.extend_from_slice(&key.to_bytes());
     }
-    Ok(bytes.freeze())
+    let digest = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&digest[..CHECKSUM_LENGTH]);
+    Ok(bytes.into())
 }
 
 fn decode(bytes: &[u8]) -> Option<Content> {

@@ -17,6 +17,7 @@ use crate::encoder::Encoder;
 use crate::lake::Lake;
 use crate::landing::{self, persist};
 use crate::plan::{Content, LANDED, PENDING, Plan, PlannedFile, Plans};
+use crate::scratch::Scratch;
 use crate::store::{code, explain};
 use crate::{BatchConfig, ParquetConfig, PartitionTemplate};
 
@@ -38,6 +39,7 @@ pub(crate) struct ParquetSink {
 /// The sink at work.
 struct Worker {
     sink: ParquetSink,
+    scratch: Scratch,
     encoder: Encoder,
     /// `None` behind a memory buffer: nothing outlives the process, so there is nothing to resume.
     plans: Option<Plans>,
@@ -126,12 +128,9 @@ impl Sink for ParquetSink {
 
 impl Worker {
     async fn resume(sink: ParquetSink) -> Result<Self, SinkError> {
-        let index = Index::new(
-            sink.window,
-            sink.max_ids,
-            sink.context.state.clone(),
-            sink.lake.seldom().clone(),
-        );
+        let seldom = sink.lake.seldom();
+        let scratch = Scratch::new(sink.context.state.clone(), seldom.clone());
+        let index = Index::new(sink.window, sink.max_ids, scratch.clone(), seldom.clone());
         let encoder = Encoder::start(index);
         let encoder =
             encoder.map_err(|error| SinkError::new(format!("no thread to encode in: {error}")))?;
@@ -140,8 +139,9 @@ impl Worker {
             plans: None,
             landed: None,
             pending: None,
-            open: Open::default(),
+            open: Open::new(scratch.clone()),
             next_position: 0,
+            scratch,
             sink,
         };
         let Some(state) = worker.sink.context.state.clone() else {
@@ -278,7 +278,8 @@ impl Worker {
 
     /// Lands the open batch and answers for it.
     async fn land(&mut self) -> Result<(), SinkError> {
-        let Open { batch, acks, .. } = std::mem::take(&mut self.open);
+        let next = Open::new(self.scratch.clone());
+        let Open { batch, acks, .. } = std::mem::replace(&mut self.open, next);
         let mut pending = self.pending.take();
         let own = &self.sink.context.writer_id;
         let (span, writer) = match (&mut pending, batch.span()) {
@@ -433,6 +434,13 @@ fn content(closed: &Closed, standing: Vec<PlannedFile>) -> Content {
 }
 
 impl Open {
+    fn new(scratch: Scratch) -> Self {
+        Self {
+            batch: Batch::new(scratch),
+            ..Self::default()
+        }
+    }
+
     /// Moves events from `queue` into the batch until the batch is full; says whether it is. A batch that was planned ends
     /// with the planned position, and nowhere else.
     fn fill(

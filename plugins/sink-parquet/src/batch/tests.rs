@@ -57,7 +57,8 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![9 => event, 1 => prop::collection::vec(any::<u8>(), 0..40)]
 }
 
-fn rows(content: PutPayload) -> RecordBatch {
+fn rows(content: &Encoded) -> RecordBatch {
+    let content = content.read(0..content.pieces()).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap();
     let schema = reader.schema().clone();
     let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
@@ -72,7 +73,7 @@ proptest! {
         bodies in prop::collection::vec(body(), 1..30)
     ) {
         let mut batch = Batch::default();
-        let mut index = Index::new(Duration::ZERO, 0, None, landfall_core::Seldom::default());
+        let mut index = Index::new(Duration::ZERO, 0, Scratch::default(), landfall_core::Seldom::default());
         let template = PartitionTemplate::default();
         for (number, body) in bodies.iter().enumerate() {
             let event = Event::new(Timestamp::from_millis(5), body.clone());
@@ -84,7 +85,7 @@ proptest! {
 
         let mut payloads = Vec::new();
         for file in &closed.files {
-            let read = rows(file.content.clone());
+            let read = rows(&file.content);
             let payload = read.column_by_name("payload").unwrap();
             if file.name.starts_with("quarantine/") {
                 let payload = payload.as_binary::<i32>();
@@ -109,5 +110,41 @@ proptest! {
         let mut expected = bodies;
         expected.sort();
         prop_assert_eq!(payloads, expected);
+    }
+}
+
+#[test]
+fn partitions_that_fill_side_by_side_share_what_rows_may_be_in_memory() {
+    let mut batch = Batch::default();
+    let template = PartitionTemplate::default();
+    let event = |day: usize| {
+        let timestamp = day * 86_400_000;
+        Event::new(
+            Timestamp::from_millis(5),
+            format!(r#"{{"id":"1","name":"appcues:flow_started","timestamp":{timestamp}}}"#),
+        )
+    };
+    let (one, other) = (event(1), event(2));
+    let (mut most, pairs) = (0, 2 * ROWS_PER_GROUP);
+    for (position, event) in (1..).zip([&one, &other].into_iter().cycle().take(2 * pairs)) {
+        let position = Position::new(position);
+        batch
+            .push(event, position, &template, &mut Admission::All, None)
+            .unwrap();
+        most = most.max(batch.rows);
+    }
+    assert!((MOST_ROWS - 1..=MOST_ROWS).contains(&most), "{most} rows");
+    let span = batch.span().unwrap();
+    let closed = batch.close("writer", span).unwrap();
+    assert_eq!(closed.files.len(), 2);
+    for file in closed.files {
+        let content = file.content.read(0..file.content.pieces()).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap();
+        let groups = reader.metadata().row_groups().iter();
+        let groups: Vec<_> = groups.map(|group| group.num_rows() as usize).collect();
+        assert_eq!(groups.iter().sum::<usize>(), pairs);
+        let (_, whole) = groups.split_last().unwrap();
+        let enough = ROWS_PER_GROUP / 2..=ROWS_PER_GROUP;
+        assert!(whole.iter().all(|rows| enough.contains(rows)), "{groups:?}");
     }
 }

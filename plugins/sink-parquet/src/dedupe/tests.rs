@@ -17,7 +17,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn index(window: Duration, max_ids: usize) -> Index {
-    Index::new(window, max_ids, None, Seldom::default())
+    Index::new(window, max_ids, Scratch::default(), Seldom::default())
 }
 
 /// Waits, a moment, until the monotonic clock has passed the window.
@@ -224,8 +224,8 @@ proptest! {
     ) {
         let window = Duration::from_millis(100);
         let max_ids = 66;
-        let state = in_files.then(|| Arc::new(Kept::default()) as Arc<dyn StateStore>);
-        let mut index = Index::new(window, max_ids, state, Seldom::default());
+        let scratch = if in_files { Kept::default().into_scratch() } else { Scratch::default() };
+        let mut index = Index::new(window, max_ids, scratch, Seldom::default());
         let (mut now, mut received_at) = (Instant::now(), at(0));
         let open = Known {
             opened: now,

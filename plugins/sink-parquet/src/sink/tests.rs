@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow_array::cast::AsArray as _;
 use bytes::Bytes;
 use futures::future::join_all;
-use landfall_core::{Answer, StateStore};
+use landfall_core::{Answer, Seldom, StateStore};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 
@@ -22,6 +22,10 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    pub(crate) fn into_scratch(self) -> Scratch {
+        Scratch::new(Some(Arc::new(self)), Seldom::default())
+    }
+
     fn names(&self) -> Vec<String> {
         self.values.lock().unwrap().keys().cloned().collect()
     }
