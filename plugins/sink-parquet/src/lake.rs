@@ -329,12 +329,14 @@ fn write_durably(root: &FsPath, name: &str, content: &Encoded) -> io::Result<()>
     let write = || {
         let mut file = File::create(&staging)?;
         for piece in 0..content.pieces() {
+            if piece > 0 {
+                // Not all at once at the end: each fsync of that disk waits for what is under way, those of a journal beside it
+                // too, for which senders wait.
+                file.sync_data()?;
+            }
             for block in &content.read(piece..piece + 1)? {
                 file.write_all(block)?;
             }
-            // Not all at once at the end: each fsync of that disk waits for what is under way, those of a journal beside it
-            // too, for which senders wait.
-            file.sync_data()?;
         }
         file.sync_all()?;
         std::fs::rename(&staging, &path)
