@@ -91,13 +91,17 @@ fn offset(piece: usize) -> u64 {
     (piece * PIECE_BYTES) as u64
 }
 
+fn empty_piece() -> PutPayloadMut {
+    PutPayloadMut::new().with_block_size(BLOCK_BYTES)
+}
+
 impl EncodedWriter {
     pub(crate) fn new(scratch: Scratch) -> Self {
         Self {
             scratch,
             file: None,
             complete: Vec::new(),
-            last: PutPayloadMut::new().with_block_size(BLOCK_BYTES),
+            last: empty_piece(),
         }
     }
 
@@ -113,8 +117,7 @@ impl EncodedWriter {
     }
 
     fn complete_last(&mut self) {
-        let empty = PutPayloadMut::new().with_block_size(BLOCK_BYTES);
-        let piece = mem::replace(&mut self.last, empty).freeze();
+        let piece = mem::replace(&mut self.last, empty_piece()).freeze();
         let piece = self.moved(&piece).unwrap_or(Piece::Memory(piece));
         self.complete.push(piece);
     }

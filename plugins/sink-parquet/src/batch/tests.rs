@@ -57,9 +57,13 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![9 => event, 1 => prop::collection::vec(any::<u8>(), 0..40)]
 }
 
-fn rows(content: &Encoded) -> RecordBatch {
+fn reader(content: &Encoded) -> ParquetRecordBatchReaderBuilder<Bytes> {
     let content = content.read(0..content.pieces()).unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap();
+    ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap()
+}
+
+fn rows(content: &Encoded) -> RecordBatch {
+    let reader = reader(content);
     let schema = reader.schema().clone();
     let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
     arrow_select::concat::concat_batches(&schema, &batches).unwrap()
@@ -138,8 +142,7 @@ fn partitions_that_fill_side_by_side_share_what_rows_may_be_in_memory() {
     let closed = batch.close("writer", span).unwrap();
     assert_eq!(closed.files.len(), 2);
     for file in closed.files {
-        let content = file.content.read(0..file.content.pieces()).unwrap();
-        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).unwrap();
+        let reader = reader(&file.content);
         let groups = reader.metadata().row_groups().iter();
         let groups: Vec<_> = groups.map(|group| group.num_rows() as usize).collect();
         assert_eq!(groups.iter().sum::<usize>(), pairs);
